@@ -1,0 +1,1 @@
+"""Everything that needs no Blender: requests, jobs, the journal, the worker and the protocol."""

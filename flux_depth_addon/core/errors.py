@@ -1,0 +1,124 @@
+"""What can go wrong, one class per thing the user can do about it; str() is the sentence the UI shows."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal
+
+__all__ = [
+    "Charged",
+    "DeadlineError",
+    "EmptyDepthError",
+    "FluxDepthError",
+    "FundsError",
+    "InputError",
+    "KeyRefusedError",
+    "ModelError",
+    "ModeratedError",
+    "NetworkError",
+    "OfflineError",
+    "ParameterError",
+    "ProviderError",
+    "TryLaterError",
+    "UnknownSubmissionError",
+]
+
+Charged = Literal["no", "yes", "unknown"]
+"""Whether money was spent: certain that not, certain that it was, or not known."""
+
+
+class FluxDepthError(Exception):
+    """Base of every error a user may see. Foreign exceptions are never shown as they are."""
+
+    kind: ClassVar[str] = "error"
+    """The stable word for scripts: `error.kind` of the command line's JSON."""
+
+    exit_code: ClassVar[int] = 4
+    """What the command line returns."""
+
+    action: ClassVar[str] = ""
+    """The button that helps: preferences, online, settings, model, retry, or none."""
+
+    def __init__(self, sentence: str, *, charged: Charged = "no") -> None:
+        super().__init__(sentence)
+        self.charged: Charged = charged
+
+
+class InputError(FluxDepthError):
+    """The scene, a dial, a file or an argument cannot be used."""
+
+    kind, exit_code, action = "input", 2, "settings"
+
+
+class EmptyDepthError(InputError):
+    """The Z pass holds no depth to guide by: nothing in view, or all at one distance."""
+
+
+class KeyRefusedError(FluxDepthError):
+    """There is no API key, it is malformed, or the provider refused it."""
+
+    kind, exit_code, action = "key", 3, "preferences"
+
+
+class OfflineError(FluxDepthError):
+    """Blender's online access is off."""
+
+    kind, exit_code, action = "offline", 3, "online"
+
+
+class FundsError(FluxDepthError):
+    """The account has no credit left."""
+
+    kind, exit_code, action = "funds", 3, "retry"
+
+
+class ParameterError(FluxDepthError):
+    """The provider, or the table of models, does not take one of the dials."""
+
+    kind, exit_code, action = "parameter", 3, "settings"
+
+
+class ModelError(FluxDepthError):
+    """The model is unknown, retired, or not served."""
+
+    kind, exit_code, action = "model", 3, "model"
+
+
+class ProviderError(FluxDepthError):
+    """The provider failed, or answered something that makes no sense."""
+
+    kind, exit_code, action = "provider", 4, "retry"
+
+
+class NetworkError(FluxDepthError):
+    """The provider could not be reached."""
+
+    kind, exit_code, action = "network", 4, "retry"
+
+
+class DeadlineError(FluxDepthError):
+    """The picture did not arrive in the time allowed."""
+
+    kind, exit_code, action = "deadline", 4, "retry"
+
+
+class ModeratedError(FluxDepthError):
+    """The provider's content filter stopped the prompt or the picture."""
+
+    kind, exit_code, action = "moderated", 5, "settings"
+
+
+class UnknownSubmissionError(FluxDepthError):
+    """A request went out and its answer was lost: it is never sent again on its own."""
+
+    kind, exit_code, action = "unknown", 6, "retry"
+
+
+class TryLaterError(FluxDepthError):
+    """The step did not happen, for a passing reason, and may be tried again as it is: nothing was accepted by it."""
+
+    kind, exit_code, action = "network", 4, "retry"
+
+    def __init__(self, sentence: str, *, seconds: float | None = None) -> None:
+        super().__init__(sentence)
+        self.seconds = seconds
+        """How long the provider asked to wait, or None."""
