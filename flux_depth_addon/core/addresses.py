@@ -1,0 +1,67 @@
+"""Which addresses may be talked to: https anywhere, http on this computer only, and never with a password."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from urllib.parse import SplitResult, urlsplit
+
+from .errors import InputError
+
+__all__ = ["belongs_to", "check_address", "check_base", "is_loopback"]
+
+HOST = re.compile(r"[a-z0-9._:-]+")
+"""A backslash or the like ends the host for one reader of addresses and not for another: a key would go astray."""
+
+
+def is_loopback(url: str) -> bool:
+    """Whether the address is on this computer (127.0.0.0/8, ::1, localhost)."""
+    host = urlsplit(url).hostname or ""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def check_base(url: str) -> str:
+    """A provider's base address without its last slash; raises InputError, before anything is sent."""
+    check_address(url)
+    parts = urlsplit(url)
+    if parts.query or parts.fragment:
+        raise InputError(f"{url[:200]} is not a base address: leave out everything from the “?” or “#” on.")
+    return url.rstrip("/")
+
+
+def check_address(url: str) -> str:
+    """The same address when it may be asked; raises InputError, before anything is sent."""
+    parts = _split(url)
+    if parts.username is not None or parts.password is not None:
+        raise InputError("An address with a user name or password in it is refused: keys have a field of their own.")
+    if parts.scheme == "https" or (parts.scheme == "http" and is_loopback(url)):
+        return url
+    if parts.scheme == "http":
+        raise InputError(f"http://{parts.hostname} would send in the clear: use https. Nothing was sent.")
+    raise InputError(f"“{url[:200]}” is not a web address: it must start with https://.")
+
+
+def _split(url: str) -> SplitResult:
+    try:
+        parts = urlsplit(url)
+        host = HOST.fullmatch(parts.hostname or "")
+        sound = host and (parts.port or 1) > 0 and url.isascii() and url.isprintable() and " " not in url
+    except ValueError:
+        sound = False
+    if not sound:
+        shown = "That" if "@" in url else f"“{ascii(url[:200])[1:-1]}”"  # before an @ may stand a password
+        raise InputError(f"{shown} is not a web address: it must start with https://.")
+    return parts
+
+
+def belongs_to(url: str, domain: str) -> bool:
+    """Whether the address is https at the domain or below it, on the usual port."""
+    try:
+        parts = _split(check_address(url))
+    except InputError:
+        return False
+    host = parts.hostname or ""
+    return bool(domain) and parts.scheme == "https" and parts.port in (None, 443) and f".{host}".endswith(f".{domain}")
