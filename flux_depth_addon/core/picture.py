@@ -1,0 +1,67 @@
+"""The bytes of a picture from outside: proven whole, cut to the frame, written all or not at all."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from io import BytesIO
+from pathlib import Path
+
+from PIL import Image
+
+from .errors import ProviderError
+from .framing import Framing, crop_picture
+
+__all__ = ["MAX_BYTES", "MAX_PIXELS", "open_picture", "store", "write_whole"]
+
+MAX_BYTES = 64 * 1024 * 1024
+"""A 20-megapixel 8-bit RGB picture with no compression at all is 60 MB."""
+
+MAX_PIXELS = 20_000_000
+"""The most that the protocol's own client library lets through."""
+
+FORMATS = ("PNG", "JPEG", "WEBP")
+SUFFIX_FORMATS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP"}
+
+
+def open_picture(data: bytes) -> Image.Image:
+    """Decode every pixel, judging the kind by the bytes alone; raises ProviderError for what is no whole picture."""
+    try:
+        picture = Image.open(BytesIO(data), formats=FORMATS)
+        if picture.width * picture.height > MAX_PIXELS:
+            raise ProviderError(f"The picture that came back is {picture.width} × {picture.height}: too large to open.")
+        picture.load()
+        return picture
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        raise ProviderError("What came back is not a whole PNG, JPEG or WebP picture.") from error
+
+
+def store(data: bytes, framing: Framing, path: Path) -> tuple[int, int]:
+    """Write the camera frame of a received picture to the path, in the format of its suffix; returns width and height.
+
+    Where there is nothing to cut and the format is the same, the bytes stay as they came. Raises OSError, ProviderError.
+    """
+    picture = open_picture(data)
+    kind = SUFFIX_FORMATS.get(path.suffix.lower(), "PNG")
+    if framing.whole and picture.format == kind and picture.size == (framing.width, framing.height):
+        write_whole(path, data)
+        return picture.size
+    frame = crop_picture(picture.convert("RGB"), framing)
+    buffer = BytesIO()
+    frame.save(buffer, kind, quality=95)
+    write_whole(path, buffer.getvalue())
+    return frame.size
+
+
+def write_whole(path: Path, data: bytes) -> None:
+    """Write all or nothing: a temporary name, fsync, rename. Raises OSError, leaving no temporary file behind."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{secrets.token_hex(6)}.part")
+    try:
+        with temporary.open("xb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)

@@ -1,0 +1,106 @@
+"""A request: everything that decides a picture, and where in the user's work it came from."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from .depth_map import DepthSettings
+from .errors import InputError
+from .framing import Framing
+from .models import Dial, Model
+
+__all__ = ["MAX_PROMPT", "MAX_SEED", "Request", "check", "from_json", "to_json"]
+
+MAX_PROMPT = 10_000
+"""Characters. FLUX.1 reads 512 tokens of a prompt, about 2,000 characters; the rest has no effect."""
+
+MAX_SEED = 2**31 - 1
+OUTPUT_FORMATS = ("png", "jpeg")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """What is asked for. None and the empty text mean: left to the provider."""
+
+    prompt: str
+    model: str
+    framing: Framing
+    depth: DepthSettings = field(default_factory=DepthSettings)
+    engine: str = "WORKBENCH"
+    seed: int | None = None
+    steps: int | None = None
+    guidance: float | None = None
+    safety_tolerance: int | None = None
+    prompt_upsampling: bool | None = None
+    output_format: str = "png"
+    finetune_id: str = ""
+    finetune_strength: float | None = None
+    blend: str = ""
+    """The name of the file, without its folder."""
+    scene: str = ""
+    view_layer: str = ""
+    camera: str = ""
+    frame: float = 0.0
+
+
+def check(request: Request, model: Model) -> None:
+    """Raise InputError for the first thing that the model would refuse, before any money is spent."""
+    for complaint in _complaints(request, model):
+        raise InputError(f"{complaint} Nothing was sent.")
+
+
+def _complaints(request: Request, model: Model) -> Iterator[str]:
+    yield from _prompt_complaints(request.prompt)
+    yield from _outside("Steps", request.steps, model.steps)
+    yield from _outside("Guidance", request.guidance, model.guidance)
+    yield from _outside("Safety tolerance", request.safety_tolerance, model.safety_tolerance)
+    yield from _outside("Seed", request.seed, Dial(1, MAX_SEED, 1))
+    if request.output_format not in OUTPUT_FORMATS:
+        yield f"The output format must be one of {', '.join(OUTPUT_FORMATS)}, not “{request.output_format[:20]}”."
+    yield from _finetune_complaints(request, model)
+
+
+def _prompt_complaints(prompt: str) -> Iterator[str]:
+    if not prompt.strip():
+        yield "There is no prompt: write what the picture should show."
+    if len(prompt) > MAX_PROMPT:
+        yield f"The prompt has {len(prompt):,} characters: {MAX_PROMPT:,} are the most that can be sent."
+    if any("\ud800" <= letter <= "\udfff" or letter == "\0" for letter in prompt):
+        yield "The prompt holds a character that is not text: type it again."
+
+
+def _finetune_complaints(request: Request, model: Model) -> Iterator[str]:
+    if model.finetune == "none" and (request.finetune_id or request.finetune_strength is not None):
+        yield f"{model.label} takes no fine-tune: clear the fine-tune id, or choose a fine-tuned model."
+    if model.finetune == "required" and not request.finetune_id.strip():
+        yield f"{model.label} needs the id of a fine-tune trained in your account: enter it, or choose another model."
+    if len(request.finetune_id) > 200 or not request.finetune_id.isprintable():
+        yield "That is not a fine-tune id: it must be one line of at most 200 characters."
+    yield from _outside("Fine-tune strength", request.finetune_strength, model.finetune_strength)
+
+
+def _outside(name: str, value: float | None, dial: Dial) -> Iterator[str]:
+    if value is not None and not dial.low <= value <= dial.high:  # which no nan is
+        yield f"{name} must be from {_shown(dial.low)} to {_shown(dial.high)}, not {_shown(value)}."
+
+
+def _shown(value: float) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value)[:20]
+
+
+def to_json(request: Request) -> str:
+    """The request as one line of JSON."""
+    return json.dumps(asdict(request))
+
+
+def from_json(text: str) -> Request:
+    """The request that `to_json` wrote; raises InputError when the text is not one."""
+    try:
+        row: dict[str, Any] = json.loads(text)
+        parts: dict[str, Any] = {"framing": Framing(**row.pop("framing")), "depth": DepthSettings(**row.pop("depth"))}
+        return Request(**row, **parts)
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+        raise InputError("This entry of the journal cannot be read.") from None

@@ -1,0 +1,143 @@
+"""A picture from outside is proven whole before it counts, cut to the frame, and written all or not at all."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from flux_depth_addon.core.errors import ProviderError
+from flux_depth_addon.core.framing import Framing
+from flux_depth_addon.core.picture import open_picture, store, write_whole
+
+Picture = Callable[..., bytes]
+WHOLE = Framing(width=320, height=256, left=0, top=0, crop_width=320, crop_height=256)
+CUT = Framing(width=320, height=256, left=10, top=6, crop_width=300, crop_height=244)
+NOT_WHOLE = r"What came back is not a whole PNG, JPEG or WebP picture\."
+
+
+def black(width: int, height: int) -> bytes:
+    """A PNG of few bytes and many pixels."""
+    buffer = BytesIO()
+    Image.new("1", (width, height)).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP"])
+def test_the_kind_is_told_from_the_bytes(picture: Picture, kind: str) -> None:
+    assert open_picture(picture(kind=kind)).format == kind
+
+
+@pytest.mark.parametrize(
+    "data",
+    [b"", b"<!DOCTYPE html><html>Bad gateway</html>", b'{"detail": "gone"}', b"GIF89a\1\0\1\0\0\0\0;", b"%PDF-1.4"],
+)
+def test_what_is_no_picture_is_refused(data: bytes) -> None:
+    with pytest.raises(ProviderError, match=NOT_WHOLE):
+        open_picture(data)
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP"])
+@pytest.mark.parametrize("share", [0.02, 0.5, 0.9])
+def test_a_truncated_picture_is_refused(picture: Picture, kind: str, share: float) -> None:
+    data = picture(kind=kind, quality=100)
+    with pytest.raises(ProviderError, match=NOT_WHOLE):
+        open_picture(data[: int(len(data) * share)])
+
+
+def test_a_picture_above_twenty_megapixels_is_not_decoded() -> None:
+    with pytest.raises(ProviderError, match="is 5001 × 4000: too large to open"):
+        open_picture(black(5001, 4000))
+
+
+def test_a_decompression_bomb_is_not_decoded() -> None:
+    with pytest.raises(ProviderError, match=NOT_WHOLE):
+        open_picture(black(20_000, 10_000))
+
+
+@settings(max_examples=400, deadline=None)
+@given(st.data())
+def test_damaged_bytes_are_a_picture_or_one_error(picture: Picture, data: st.DataObject) -> None:
+    kind = data.draw(st.sampled_from(["PNG", "JPEG", "WEBP"]))
+    damaged = bytearray(picture(width=40, height=32, kind=kind))
+    for _ in range(data.draw(st.integers(1, 4))):
+        damaged[data.draw(st.integers(0, len(damaged) - 1))] = data.draw(st.integers(0, 255))
+    try:
+        open_picture(bytes(damaged)).convert("RGB")
+    except ProviderError as error:
+        assert "picture" in str(error)
+
+
+def test_the_frame_is_cut_out_to_the_pixel(picture: Picture, tmp_path: Path) -> None:
+    size = store(picture(), CUT, tmp_path / "out.png")
+    with Image.open(tmp_path / "out.png") as cut, Image.open(BytesIO(picture())) as sent:
+        assert size == cut.size == (300, 244)
+        assert cut.tobytes() == sent.crop((10, 6, 310, 250)).tobytes()
+
+
+def test_a_picture_at_another_size_still_lies_on_the_frame(picture: Picture, tmp_path: Path) -> None:
+    store(picture(width=640, height=512), CUT, tmp_path / "out.png")
+    store(picture(), CUT, tmp_path / "same.png")
+    with Image.open(tmp_path / "out.png") as scaled, Image.open(tmp_path / "same.png") as cut:
+        assert scaled.size == (300, 244)
+        difference = max(
+            abs(a - b) for at in [(5, 5), (150, 120), (290, 240)] for a, b in zip(scaled.getpixel(at), cut.getpixel(at))
+        )
+        assert difference <= 3
+
+
+def test_bytes_that_need_no_change_stay_as_they_came(picture: Picture, tmp_path: Path) -> None:
+    store(picture(), WHOLE, tmp_path / "out.png")
+    assert (tmp_path / "out.png").read_bytes() == picture()
+
+
+@pytest.mark.parametrize("asked", ["out.png", "out.jpg", "out.webp"])
+@pytest.mark.parametrize("came", ["PNG", "JPEG", "WEBP"])
+def test_the_file_is_what_its_name_says_whatever_came(picture: Picture, tmp_path: Path, asked: str, came: str) -> None:
+    store(picture(kind=came), WHOLE, tmp_path / asked)
+    with Image.open(tmp_path / asked) as written:
+        assert written.format == {"png": "PNG", "jpg": "JPEG", "webp": "WEBP"}[asked[4:]]
+
+
+@pytest.mark.parametrize("mode", ["L", "P", "RGBA", "CMYK"])
+def test_other_kinds_of_pixels_become_rgb(tmp_path: Path, mode: str) -> None:
+    buffer = BytesIO()
+    Image.new(mode, (320, 256)).save(buffer, "JPEG" if mode == "CMYK" else "PNG")
+    store(buffer.getvalue(), CUT, tmp_path / "out.png")
+    with Image.open(tmp_path / "out.png") as written:
+        assert written.mode == "RGB"
+
+
+def test_nothing_is_written_of_a_broken_picture(tmp_path: Path) -> None:
+    with pytest.raises(ProviderError):
+        store(b"<html>", WHOLE, tmp_path / "out.png")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_missing_folders_are_made(tmp_path: Path) -> None:
+    write_whole(tmp_path / "a" / "b" / "c.bin", b"whole")
+    assert (tmp_path / "a" / "b" / "c.bin").read_bytes() == b"whole"
+
+
+def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_whole(tmp_path / "file", b"old")
+
+    def full(_: Any) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("os.fsync", full)
+    with pytest.raises(OSError, match="No space left"):
+        write_whole(tmp_path / "file", b"new")
+    assert [(path.name, path.read_bytes()) for path in tmp_path.iterdir()] == [("file", b"old")]
+
+
+def test_a_file_in_place_of_the_folder_is_an_os_error(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"x")
+    with pytest.raises(OSError, match="file"):
+        write_whole(tmp_path / "file" / "picture.png", b"x")
