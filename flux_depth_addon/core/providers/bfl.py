@@ -1,0 +1,263 @@
+"""The protocol of Black Forest Labs, as BFL itself, CometAPI and the sandbox speak it.
+
+Fields, statuses and error envelopes follow docs.bfl.ai (API reference, errors) and apidoc.cometapi.com
+(flux, error codes); the second CometAPI envelope is the one of the gateway software it runs on.
+"""
+
+from __future__ import annotations
+
+import base64
+import math
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from ..errors import (
+    FluxDepthError,
+    FundsError,
+    KeyRefusedError,
+    ModelError,
+    ModeratedError,
+    ParameterError,
+    ProviderError,
+    TryLaterError,
+    UnknownSubmissionError,
+)
+from ..models import Model
+from ..request import Request
+from . import Accepted, Answer, Missing, Pending, Ready, Result
+
+__all__ = ["body", "read_probe", "read_result", "read_submission"]
+
+USD_PER_CREDIT = 0.01
+"""docs.bfl.ai: one credit is one US cent."""
+
+READY = {"ready", "success", "succeeded", "completed"}
+FAILED = {"error", "failed", "failure"}
+MODERATED = {"request moderated", "content moderated", "moderated"}
+MISSING = {"task not found", "not_found", "task_not_exist"}
+
+CODES: dict[str, type[FluxDepthError]] = {
+    "model_not_found": ModelError,
+    "model_price_error": ModelError,
+    "insufficient_user_quota": FundsError,
+    "insufficient_quota": FundsError,
+    "pre_consume_token_quota_failed": FundsError,
+    "invalid_request": ParameterError,
+    "sensitive_words_detected": ModeratedError,
+    "prompt_blocked": ModeratedError,
+}
+"""Codes that say more than the HTTP status they come with: CometAPI answers 503 for a model it does not serve."""
+
+STATUSES: dict[int, type[FluxDepthError]] = {
+    400: ParameterError,
+    401: KeyRefusedError,
+    402: FundsError,
+    403: KeyRefusedError,
+    404: ModelError,
+    413: ParameterError,
+    422: ParameterError,
+}
+
+SENTENCES: dict[type[FluxDepthError], str] = {
+    KeyRefusedError: "{provider} refused the API key{reason}. Nothing was charged: enter a valid key in the preferences.",
+    FundsError: "The {provider} account has no credit left{reason}. Nothing was charged: top it up, then retry.",
+    ModelError: "{provider} does not serve {model}{reason}. Nothing was charged: choose another model.",
+    ModeratedError: "{provider} refused the prompt{reason}. Nothing was charged: change the prompt.",
+    ParameterError: "{provider} refused a setting{reason}. Nothing was charged: change it, then generate again.",
+}
+
+
+def body(request: Request, model: Model, control: bytes) -> dict[str, object]:
+    """The JSON of a submission: the control image as plain base64 PNG, and no key that is unset."""
+    size = {"width": request.framing.width, "height": request.framing.height} if model.sends_size else {}
+    fields: dict[str, object] = {
+        "prompt": request.prompt,
+        model.map_field: base64.b64encode(control).decode("ascii"),
+        "seed": request.seed,
+        "steps": request.steps,
+        "guidance": request.guidance,
+        "safety_tolerance": request.safety_tolerance,
+        "prompt_upsampling": request.prompt_upsampling,
+        "output_format": request.output_format,
+        "finetune_id": request.finetune_id.strip() or None,
+        "finetune_strength": request.finetune_strength,
+        **size,
+    }
+    return {name: value for name, value in fields.items() if value is not None}
+
+
+def read_submission(answer: Answer, model: Model) -> Accepted:
+    """What the submission came to; raises the error that ends it, or TryLaterError when it was certainly not taken."""
+    if answer.status >= 300:
+        raise _refusal(answer, model)
+    data = _object(answer.json)
+    remote_id = data.get("id") or _object(data.get("data")).get("id") or data.get("task_id")
+    remote_id = _text(str(remote_id) if type(remote_id) is int else remote_id)
+    if 0 < len(remote_id) <= 500:
+        return Accepted(remote_id, _text(data.get("polling_url")), _cost(data.get("cost")))
+    if "error" in data:
+        raise _refusal(answer, model)
+    raise UnknownSubmissionError(
+        f"{model.provider.label} answered without a task id: it is unknown whether this was submitted and charged. "
+        "Look at your account there before you retry.",
+        charged="unknown",
+    )
+
+
+def read_result(answer: Answer, model: Model) -> Result:
+    """What a poll says; raises the error that ends the job, or TryLaterError when the answer tells nothing."""
+    data = _object(answer.json)
+    if answer.status in (401, 403) and not data.get("status"):
+        raise KeyRefusedError(
+            f"{model.provider.label} took the request, then refused the API key{_because(answer)}. The picture is "
+            "charged: enter a valid key, then retry to fetch it for nothing.",
+            charged="yes",
+        )
+    if answer.status == 404:
+        return Missing()
+    if answer.status >= 300 or not data:
+        raise TryLaterError(f"{model.provider.label} gave no usable answer (HTTP {answer.status})", seconds=_wait(answer))
+    inner = _object(data.get("data"))
+    return _judge(inner if "status" in inner else data, model)
+
+
+def read_probe(answer: Answer, model: Model) -> str:
+    """What a free question that needs the key tells, as a sentence; raises the refusal."""
+    if answer.status >= 300:
+        raise _refusal(answer, model)
+    credits_left = _number(_object(answer.json).get("credits"))
+    left = "" if credits_left is None else f" {credits_left:g} credits are left."
+    return f"{model.provider.label} answered and took the key.{left} Nothing was charged."
+
+
+def _judge(data: dict[str, Any], model: Model) -> Result:
+    status = _text(data.get("status") or data.get("state")).strip().lower()
+    match status:
+        case _ if status in READY:
+            return _ready(data)
+        case _ if status in MISSING:
+            return Missing()
+        case _ if status in MODERATED:
+            raise ModeratedError(
+                f"{model.provider.label} stopped this by its content filter{_reasons(data)}. It is not charged: "
+                "change the prompt or the safety tolerance.",
+            )
+        case _ if status in FAILED:
+            raise ProviderError(
+                f"{model.provider.label} failed to make the picture{_reasons(data)}. "
+                "Whether it was charged is unknown: look at your account there before you retry.",
+                charged="unknown",
+            )
+        case _:  # Pending, and every word that is not known yet: a new status must not end a paid job.
+            return Pending(_progress(data.get("progress")))
+
+
+def _ready(data: dict[str, Any]) -> Result:
+    places = [_object(data.get("result")), _object(data.get("data")), _object(_object(data.get("data")).get("result")), data]
+    for place in places:
+        output = place.get("output")
+        first = output[0] if isinstance(output, list) and output else output
+        if sample := _text(place.get("sample")) or _text(first):
+            return Ready(sample, _seed(place.get("seed")))
+    return Missing()
+
+
+def _refusal(answer: Answer, model: Model) -> FluxDepthError:
+    label, code = model.provider.label, _code(answer.json)
+    kind = CODES.get(code) or STATUSES.get(answer.status)
+    if kind is ParameterError and "finetune" in _message(answer).lower():
+        return ParameterError(
+            f"{label} does not know this fine-tune{_because(answer)}. Nothing was charged: "
+            "a fine-tune id belongs to the account and region it was trained in."
+        )
+    if kind is not None:
+        return kind(SENTENCES[kind].format(provider=label, model=model.label, reason=_because(answer)))
+    if answer.status in (429, 503):
+        return TryLaterError(f"{label} is busy (HTTP {answer.status}{_because(answer)})", seconds=_wait(answer))
+    if 300 <= answer.status < 500:
+        return ProviderError(
+            f"{label} does not take requests at this address (HTTP {answer.status}). Nothing was charged: check the address."
+        )
+    return UnknownSubmissionError(
+        f"{label} broke down while taking the request (HTTP {answer.status}{_because(answer)}): it is unknown whether "
+        "this was submitted and charged. Look at your account there before you retry.",
+        charged="unknown",
+    )
+
+
+def _message(answer: Answer) -> str:
+    """The server's own words, from any of the documented envelopes, as one short printable line."""
+    words = " ".join(_words(answer.json))
+    words = re.sub(r"\s*\(request id:[^)]*\)", "", words)
+    return "".join(letter for letter in " ".join(words.split()) if letter.isprintable())[:300].rstrip(" .")
+
+
+def _words(data: object) -> Iterator[str]:
+    match data:
+        case str():
+            yield data
+        case {"loc": [*loc], "msg": str(msg)}:
+            yield f"{loc[-1]}: {msg}" if loc else msg
+        case list():
+            for part in data[:3]:
+                yield from _words(part)
+        case dict():
+            named = (data[name] for name in ("error", "detail", "message", "fail_reason", "msg") if data.get(name))
+            yield from _words(next(named, None))
+
+
+def _because(answer: Answer) -> str:
+    message = _message(answer)
+    return f": “{message}”" if message else ""
+
+
+def _reasons(data: dict[str, Any]) -> str:
+    details = data.get("details")
+    listed = _object(details).get("Moderation Reasons") or data.get("fail_reason") or details
+    words = ", ".join(str(reason) for reason in listed) if isinstance(listed, list) else _text(listed)
+    return f" ({words[:200]})" if words.isprintable() and words else ""
+
+
+def _code(data: object) -> str:
+    error = _object(data).get("error")
+    code = _text(_object(error).get("code")) or _text(_object(data).get("code"))
+    return "model_not_found" if "no available channel" in " ".join(_words(data)) else code
+
+
+def _wait(answer: Answer) -> float | None:
+    try:
+        seconds = float(answer.headers.get("retry-after", ""))
+    except ValueError:
+        return None
+    return min(max(seconds, 0.0), 150.0) if math.isfinite(seconds) else None
+
+
+def _cost(credits_charged: object) -> float | None:
+    number = _number(credits_charged)
+    return number * USD_PER_CREDIT if number is not None and 0 <= number < 100_000 else None
+
+
+def _progress(value: object) -> float | None:
+    number = _number(value)
+    return None if number is None else min(max(number / 100 if number > 1 else number, 0.0), 1.0)
+
+
+def _seed(value: object) -> int | None:
+    return value if isinstance(value, int) and _number(value) is not None and value >= 0 else None
+
+
+def _number(value: object) -> float | None:
+    """A number that the journal can hold; JSON also has nan and integers without end."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) < 2**63:
+        return None
+    return float(value)
+
+
+def _object(value: object) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _text(value: object) -> str:
+    """Text that the journal can hold; JSON also has halves of letters."""
+    return value if isinstance(value, str) and value.isprintable() else ""
