@@ -1,0 +1,256 @@
+"""A job: a request on its way. Its state is the next step, and `advance` takes exactly one."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from pathlib import Path
+
+from . import picture
+from .client import Client
+from .errors import (
+    Charged,
+    DeadlineError,
+    FluxDepthError,
+    InputError,
+    ModeratedError,
+    ProviderError,
+    TryLaterError,
+    UnknownSubmissionError,
+)
+from .providers import Missing, Pending, Ready
+from .request import Request, check
+
+__all__ = ["DEFAULT_TIMEOUT", "FINAL", "Job", "Step", "advance", "broken"]
+
+DEFAULT_TIMEOUT = 600.0
+"""Seconds. A minute and a half has been seen on good days; results are kept about ten minutes."""
+
+MAX_MISSES = 8
+"""How often in a row a task may be unknown, or its picture gone or broken, before that is believed."""
+
+RESUMABLE = {"", "deadline", "network", "key", "input", "error", "cancelled"}
+"""Kinds of error after which the provider may still have the picture: all that it did not report itself."""
+
+FIRST_POLL, LONGEST_POLL = 0.5, 5.0
+"""Seconds between polls; in between, a tenth of the time waited so far, so that waiting costs at most a tenth more."""
+
+
+class Step(StrEnum):
+    """What happens next."""
+
+    SUBMIT = "SUBMIT"
+    POLL = "POLL"
+    DOWNLOAD = "DOWNLOAD"
+    DONE = "DONE"
+    FAILED = "FAILED"
+    CANCELLED = "CANCELLED"
+
+
+FINAL = (Step.DONE, Step.FAILED, Step.CANCELLED)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """One row of the journal. Times are seconds since 1970."""
+
+    id: str
+    request: Request
+    folder: Path
+    """Holds control.png, and whatever else belongs to this job."""
+    output: Path
+    """Where the picture is to be written."""
+    base: str = ""
+    """The address it is sent to; empty until then, for the provider's own."""
+    step: Step = Step.SUBMIT
+    created: float
+    deadline: float
+    due: float
+    """Not before this moment is the next step taken."""
+    attempts: int = 0
+    misses: int = 0
+    submit_started: float | None = None
+    remote_id: str = ""
+    polling_url: str = ""
+    sample_url: str = ""
+    progress: float | None = None
+    seed: int | None = None
+    width: int = 0
+    height: int = 0
+    cost_usd: float = 0.0
+    """The table's price until the provider names its own."""
+    charged: Charged = "no"
+    error_kind: str = ""
+    error_message: str = ""
+    error_action: str = ""
+    result: str = ""
+    """The picture's path once it is DONE."""
+    finished: float | None = None
+    seen: bool = False
+
+    @property
+    def control(self) -> Path:
+        """The control image that is sent."""
+        return self.folder / "control.png"
+
+    @property
+    def is_final(self) -> bool:
+        """Whether nothing more will happen by itself."""
+        return self.step in FINAL
+
+    @property
+    def is_waiting_there(self) -> bool:
+        """Whether the provider may still have the picture, so that trying again costs nothing."""
+        return bool(self.remote_id) and self.error_kind in RESUMABLE
+
+
+Save = Callable[[Job], None]
+
+
+def advance(job: Job, client: Client, save: Save) -> Job:
+    """Take the next step, and only that: at most one HTTP exchange, no sleep, no loop. Returns the job to be saved.
+
+    `save` commits the mark that a submission has begun; whatever it raises ends the step before anything is sent.
+    """
+    try:
+        match job.step:
+            case Step.SUBMIT:
+                return _submit(job, client, save)
+            case Step.POLL:
+                return _poll(job, client)
+            case Step.DOWNLOAD:
+                return _download(job, client)
+    except TryLaterError as problem:
+        return _later(job, problem)
+    except FluxDepthError as error:
+        return _failed(job, error)
+    return job
+
+
+def broken(job: Job, error: Exception) -> Job:
+    """The job after a step that failed in a way nobody foresaw; only the error's type is told, never its text."""
+    sent = job.step is not Step.SUBMIT
+    sentence = f"An unexpected problem ({type(error).__name__}) stopped this job; please report it."
+    return _failed(job, FluxDepthError(sentence, charged=job.charged if sent else "unknown"))
+
+
+def _submit(job: Job, client: Client, save: Save) -> Job:
+    if job.submit_started is not None:
+        raise UnknownSubmissionError(
+            "The program stopped while this request was on its way: it is unknown whether this was submitted and "
+            "charged. It was not sent again: look at your account at the provider before you retry.",
+            charged="unknown",
+        )
+    if time.time() > job.deadline:  # it may be from yesterday, and nobody is waiting any more
+        raise DeadlineError(f"This was not sent within {_minutes(job)}. Nothing was charged: retry to send it now.")
+    model = client.table[job.request.model]
+    check(job.request, model)
+    control = _control(job)
+    marked = replace(job, submit_started=time.time(), base=client.base_of(model, job.base))
+    save(marked)
+    try:
+        accepted = client.submit(job.request, marked.base, control)
+    except TryLaterError as problem:
+        return _later(job, problem)
+    return replace(
+        marked,
+        step=Step.POLL,
+        remote_id=accepted.remote_id,
+        polling_url=accepted.polling_url,
+        cost_usd=model.price_usd if accepted.cost_usd is None else accepted.cost_usd,
+        charged="yes" if model.price_usd else "no",
+        attempts=0,
+        due=time.time() + FIRST_POLL,
+    )
+
+
+def _control(job: Job) -> bytes:
+    try:
+        return job.control.read_bytes()
+    except OSError:
+        raise InputError("The control image of this job is gone: generate again. Nothing was sent.") from None
+
+
+def _poll(job: Job, client: Client) -> Job:
+    match client.poll(job.request, job.base, job.remote_id, job.polling_url):
+        case Ready(sample, seed):
+            seed = job.request.seed if seed is None else seed
+            return replace(job, step=Step.DOWNLOAD, sample_url=sample, seed=seed, progress=1.0, due=time.time())
+        case Pending(progress):
+            return _wait(replace(job, attempts=0, misses=0, progress=progress))
+        case Missing():
+            return _missed(job, "The provider no longer knows this task, or has lost its picture")
+
+
+def _wait(job: Job) -> Job:
+    now = time.time()
+    if now > job.deadline:
+        raise DeadlineError(
+            f"The picture was not ready in {_minutes(job)}. Retry goes on waiting for the same picture, for nothing.",
+            charged=job.charged,
+        )
+    waited = now - (job.submit_started or job.created)
+    return replace(job, due=now + min(max(waited / 10, FIRST_POLL), LONGEST_POLL))
+
+
+def _missed(job: Job, sentence: str) -> Job:
+    if job.misses >= MAX_MISSES:
+        raise ProviderError(f"{sentence}. Results are kept about ten minutes.", charged=job.charged)
+    return replace(_wait(job), misses=job.misses + 1)
+
+
+def _download(job: Job, client: Client) -> Job:
+    try:
+        data = client.download(job.sample_url, job.base)
+        path, (width, height) = _store(data, job)
+    except LookupError:
+        return _missed(replace(job, step=Step.POLL, sample_url=""), "The link to the picture has expired")
+    except ProviderError as error:
+        return _missed(replace(job, step=Step.POLL, sample_url=""), str(error).rstrip("."))
+    now = time.time()
+    return replace(job, step=Step.DONE, result=str(path), width=width, height=height, finished=now, due=now)
+
+
+def _store(data: bytes, job: Job) -> tuple[Path, tuple[int, int]]:
+    """Where it was wanted, or else in the job's own folder: a paid picture is not lost to a missing folder."""
+    for path in (job.output, job.folder / "result.png"):
+        try:
+            return path, picture.store(data, job.request.framing, path)
+        except OSError as error:
+            problem = error.strerror or type(error).__name__
+    raise TryLaterError(f"The picture could not be written ({problem})")
+
+
+def _later(job: Job, problem: TryLaterError) -> Job:
+    now = time.time()
+    if now > job.deadline:
+        return _failed(job, DeadlineError(f"{problem}, for {_minutes(job)}.{_fate(job)}", charged=job.charged))
+    seconds = min(2.0 ** min(job.attempts, 5), 30.0) if problem.seconds is None else max(problem.seconds, FIRST_POLL)
+    return replace(job, attempts=job.attempts + 1, due=now + seconds)
+
+
+def _fate(job: Job) -> str:
+    return " Retry fetches the same picture, for nothing." if job.remote_id else " Nothing was charged: retry later."
+
+
+def _minutes(job: Job) -> str:
+    return f"{(job.deadline - job.created) / 60:.3g} minutes"
+
+
+def _failed(job: Job, error: FluxDepthError) -> Job:
+    # Once the provider took it, only the provider's own word says that it costs nothing after all.
+    paid = job.remote_id and error.charged == "no" and not isinstance(error, ModeratedError)
+    charged = job.charged if paid else error.charged
+    now = time.time()
+    return replace(
+        job,
+        step=Step.FAILED,
+        charged=charged if job.cost_usd or not job.remote_id else "no",
+        error_kind=error.kind,
+        error_message=str(error),
+        error_action=error.action,
+        finished=now,
+        due=now,
+    )

@@ -1,0 +1,318 @@
+"""The journal: one SQLite database and a folder of files per job.
+
+It is the state, the history, the ledger, the crash recovery, and the only channel between processes. The only place
+that imports sqlite3.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import sqlite3
+import threading
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import fields, replace
+from pathlib import Path
+from typing import Any, Self
+
+from .errors import InputError
+from .job import DEFAULT_TIMEOUT, Job, Step
+from .picture import write_whole
+from .request import Request, from_json, to_json
+
+__all__ = ["Journal", "JournalError", "LostJobError"]
+
+SCHEMA_VERSION = 1
+LEASE_SECONDS = 30.0
+"""How long a claimed job is left to its worker after that worker's last sign of life."""
+
+SCHEMA = """
+CREATE TABLE IF NOT EXISTS job (
+    id TEXT PRIMARY KEY, request TEXT NOT NULL, provider TEXT NOT NULL, output TEXT NOT NULL, base TEXT NOT NULL,
+    step TEXT NOT NULL, created REAL NOT NULL, deadline REAL NOT NULL, due REAL NOT NULL,
+    attempts INTEGER NOT NULL, misses INTEGER NOT NULL, submit_started REAL,
+    remote_id TEXT NOT NULL, polling_url TEXT NOT NULL, sample_url TEXT NOT NULL, progress REAL, seed INTEGER,
+    width INTEGER NOT NULL, height INTEGER NOT NULL, cost_usd REAL NOT NULL, charged TEXT NOT NULL,
+    error_kind TEXT NOT NULL, error_message TEXT NOT NULL, error_action TEXT NOT NULL, result TEXT NOT NULL,
+    finished REAL, seen INTEGER NOT NULL, owner TEXT, lease REAL NOT NULL DEFAULT 0
+);
+CREATE INDEX IF NOT EXISTS job_due ON job (due) WHERE step IN ('SUBMIT', 'POLL', 'DOWNLOAD');
+CREATE INDEX IF NOT EXISTS job_created ON job (created DESC);
+CREATE TABLE IF NOT EXISTS connection (provider TEXT PRIMARY KEY, sentence TEXT NOT NULL, good INTEGER NOT NULL);
+"""
+
+COLUMNS = tuple(field.name for field in fields(Job) if field.name != "folder")
+UNFINISHED = (Step.SUBMIT, Step.POLL, Step.DOWNLOAD)
+SENT = (Step.POLL, Step.DOWNLOAD)
+
+JournalError = sqlite3.Error
+"""What the database itself raises: a full disk, a damaged file."""
+
+
+class LostJobError(Exception):
+    """The job is no longer this process's to change: it was cancelled, or another worker has it."""
+
+
+class Journal:
+    """One process's view of the journal in a folder. Safe to use from several threads.
+
+    Raises InputError where the folder cannot be used; JournalError passes through from every method.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.owner = f"{os.getpid()}-{secrets.token_hex(4)}"
+        self._lock = threading.RLock()
+        self._own_changes = 0
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            self._open(folder / "journal.sqlite3")
+        except (OSError, sqlite3.Error) as error:
+            raise InputError(f"The journal in {folder} cannot be opened ({error}). Nothing was sent.") from None
+
+    def _open(self, path: Path) -> None:
+        self._db = sqlite3.connect(path, timeout=10, isolation_level=None, check_same_thread=False)
+        self._db.row_factory = sqlite3.Row
+        found = self._db.execute("PRAGMA user_version").fetchone()[0]
+        if found > SCHEMA_VERSION:
+            raise InputError(f"The journal in {path.parent} was written by a newer version of FLUX Depth: update first.")
+        self._db.execute("PRAGMA journal_mode = WAL")
+        self._db.execute("PRAGMA synchronous = FULL")
+        if found < SCHEMA_VERSION:
+            self._db.executescript(f"{SCHEMA} PRAGMA user_version = {SCHEMA_VERSION};")
+
+    def close(self) -> None:
+        """Give the database back."""
+        self._db.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self.close()
+
+    def version(self) -> tuple[int, int]:
+        """A value that differs whenever anything was committed, by this process or another. Microseconds."""
+        with self._lock:
+            return self._db.execute("PRAGMA data_version").fetchone()[0], self._own_changes
+
+    # Jobs as the user sees them.
+
+    def add(
+        self,
+        request: Request,
+        control: bytes,
+        *,
+        price_usd: float = 0.0,
+        base: str = "",
+        output: Path | None = None,
+        timeout: float = DEFAULT_TIMEOUT,
+    ) -> Job:
+        """Enter a request to be sent; its control image is on the disk before it counts. Raises InputError.
+
+        `{id}` in the output's name becomes the job's id, so that no two pictures share a name.
+        """
+        job_id, now = secrets.token_hex(6), time.time()
+        folder = self.folder / "jobs" / job_id
+        job = Job(
+            id=job_id,
+            request=request,
+            folder=folder,
+            output=output.with_name(output.name.replace("{id}", job_id)) if output else folder / "result.png",
+            base=base,
+            created=now,
+            deadline=now + timeout,
+            due=now,
+            seed=request.seed,
+            cost_usd=price_usd,
+        )
+        try:
+            write_whole(job.control, control)
+        except OSError as error:
+            raise InputError(f"The folder {folder} cannot be written ({error.strerror}). Nothing was sent.") from None
+        with self._writing():
+            row = _row(job)
+            self._db.execute(f"INSERT INTO job ({', '.join(row)}) VALUES ({_places(row)})", row)
+        return job
+
+    def get(self, job_id: str) -> Job:
+        """That job; raises InputError when there is none."""
+        for job in self._select("WHERE id = ?", job_id):
+            return job
+        raise InputError(f"There is no job “{job_id[:40]}” in this journal.")
+
+    def jobs(self, limit: int = 1000) -> list[Job]:
+        """The newest jobs first."""
+        return list(self._select("ORDER BY created DESC LIMIT ?", limit))
+
+    def unfinished(self) -> list[Job]:
+        """Every job that is still on its way, oldest first."""
+        return list(self._select(f"WHERE step IN ({_places(UNFINISHED)}) ORDER BY created", *UNFINISHED))
+
+    def cancel(self, job_id: str) -> Job:
+        """Stop working on a job. What was already sent stays paid, and is said so. A finished job stays as it is."""
+        with self._writing():
+            job = self.get(job_id)
+            if not job.is_final:
+                job = _cancelled(job)
+                self._update(job, "id = :id", owner=None)
+        return job
+
+    def retry(self, job_id: str) -> Job:
+        """Go on with a job that ended without its picture: for nothing while the provider has it, else as a new job.
+
+        A new job is a new submission, which costs. Raises InputError for a job that is still on its way, or done.
+        """
+        job = self.get(job_id)
+        if job.step not in (Step.FAILED, Step.CANCELLED):
+            raise InputError("Only a job that failed or was cancelled can be retried.")
+        timeout = job.deadline - job.created
+        if not job.is_waiting_there:
+            try:
+                control = job.control.read_bytes()
+            except OSError:
+                raise InputError("The control image of this job is gone: generate again. Nothing was sent.") from None
+            again = {"price_usd": job.cost_usd, "base": job.base, "output": job.output, "timeout": timeout}
+            return self.add(job.request, control, **again)  # type: ignore[arg-type]
+        waiting = replace(_going_on(job), deadline=time.time() + timeout)
+        with self._writing():
+            self._update(waiting, "id = :id", owner=None)
+        return waiting
+
+    def mark_seen(self, job_ids: Iterable[str]) -> None:
+        """Note that these jobs' ends were shown to the user."""
+        with self._writing():
+            self._db.executemany("UPDATE job SET seen = 1 WHERE id = ?", [(job_id,) for job_id in job_ids])
+
+    # Jobs as a worker takes them.
+
+    def claim(self, *, providers: Iterable[str] = (), job_id: str = "", submit: bool = True) -> Job | None:
+        """Take the job that is due first, of these providers or with that id, for this process alone; None if none is.
+
+        Without `submit`, only jobs that the provider already has are taken.
+        """
+        names = tuple(providers)
+        steps = UNFINISHED if submit else SENT
+        now = time.time()
+        wanted = "id = ?" if job_id else f"provider IN ({_places(names)})"
+        with self._writing():
+            rows = self._db.execute(
+                f"""UPDATE job SET owner = ?, lease = ? WHERE id = (
+                        SELECT id FROM job WHERE step IN ({_places(steps)}) AND due <= ? AND {wanted}
+                        AND (owner IS NULL OR lease < ?) ORDER BY due LIMIT 1) RETURNING *""",
+                (self.owner, now + LEASE_SECONDS, *steps, now, *((job_id,) if job_id else names), now),
+            ).fetchall()
+        return self._job(rows[0]) if rows else None
+
+    def keep(self, job_ids: Iterable[str]) -> None:
+        """A sign of life: the leases of these jobs, where this process holds them, begin anew."""
+        lease = time.time() + LEASE_SECONDS
+        held = [(lease, self.owner, job_id) for job_id in job_ids]
+        with self._writing():
+            self._db.executemany("UPDATE job SET lease = ? WHERE owner = ? AND id = ?", held)
+
+    def save(self, job: Job, *, release: bool = False) -> None:
+        """Commit the state of a claimed job. Raises LostJobError when it was cancelled or taken meanwhile.
+
+        Even then the task id of an accepted submission is kept: it is what was paid for.
+        """
+        with self._writing():
+            owner = None if release else self.owner
+            if self._update(job, "id = :id AND owner = :me", owner=owner, me=self.owner):
+                return
+            self._keep_paid(job)
+        raise LostJobError(job.id)
+
+    def next_due(self, *, providers: Iterable[str], submit: bool = True) -> float | None:
+        """When `claim` may next find a job, in seconds since 1970; None when nothing is left."""
+        names, steps = tuple(providers), UNFINISHED if submit else SENT
+        with self._lock:
+            row = self._db.execute(
+                f"""SELECT min(CASE WHEN owner IS NULL THEN due ELSE max(due, lease) END) FROM job
+                    WHERE step IN ({_places(steps)}) AND provider IN ({_places(names)})""",
+                (*steps, *names),
+            ).fetchone()
+        return None if row[0] is None else float(row[0])
+
+    # What a provider said to a free question.
+
+    def note_connection(self, provider: str, sentence: str, *, good: bool) -> None:
+        """Enter the outcome of a connection test; an empty sentence: it is under way."""
+        with self._writing():
+            self._db.execute("INSERT OR REPLACE INTO connection VALUES (?, ?, ?)", (provider, sentence, good))
+
+    def connections(self) -> dict[str, tuple[str, bool]]:
+        """The last outcome by provider: the sentence, and whether it is good news."""
+        rows = self._db.execute("SELECT provider, sentence, good FROM connection")
+        return {row["provider"]: (row["sentence"], bool(row["good"])) for row in rows}
+
+    def _keep_paid(self, job: Job) -> None:
+        there = self.get(job.id)
+        if not job.remote_id or there.remote_id:
+            return
+        paid = {name: getattr(job, name) for name in ("base", "remote_id", "polling_url", "cost_usd", "charged")}
+        if there.step is Step.CANCELLED:  # then it was said that nobody knows whether it costs: now we do
+            self._update(_cancelled(replace(there, **paid)), "id = :id")
+        else:  # another worker has given it up for unknown, or is about to
+            self._update(_going_on(replace(there, **paid)), "id = :id")
+
+    def _update(self, job: Job, where: str, **more: Any) -> int:
+        row = _row(job) | {"lease": time.time() + LEASE_SECONDS, "owner": None}
+        changes = ", ".join(f"{name} = :{name}" for name in row)
+        return self._db.execute(f"UPDATE job SET {changes} WHERE {where}", row | more).rowcount
+
+    def _select(self, clause: str, *values: object) -> Iterator[Job]:
+        with self._lock:
+            rows = self._db.execute(f"SELECT * FROM job {clause}", values).fetchall()
+        return (self._job(row) for row in rows)
+
+    def _job(self, row: sqlite3.Row) -> Job:
+        values = {name: row[name] for name in COLUMNS}
+        values |= {"request": from_json(row["request"]), "step": Step(row["step"]), "seen": bool(row["seen"])}
+        return Job(**values | {"output": Path(row["output"]), "folder": self.folder / "jobs" / row["id"]})
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        """One transaction, whole or not at all."""
+        with self._lock:
+            self._db.execute("BEGIN IMMEDIATE")
+            try:
+                yield
+                self._db.execute("COMMIT")
+            except BaseException:
+                if self._db.in_transaction:  # SQLite itself takes back what met a full disk
+                    self._db.execute("ROLLBACK")
+                raise
+            self._own_changes += 1
+
+
+def _cancelled(job: Job) -> Job:
+    sent = job.submit_started is not None
+    words = {
+        (True, "yes"): f"Cancelled. It was already sent and costs ${job.cost_usd:g}: retry fetches the picture for nothing.",
+        (True, "no"): "Cancelled. It was already sent; it costs nothing.",
+        (True, "unknown"): "Cancelled while it was being sent: it is unknown whether it was charged.",
+    }
+    charged = job.charged if job.remote_id or not sent else "unknown"
+    message = words.get((sent, charged), "Cancelled before it was sent: nothing was charged.")
+    now = time.time()
+    return replace(
+        job, step=Step.CANCELLED, charged=charged, error_kind="cancelled", error_message=message, finished=now, due=now
+    )
+
+
+def _going_on(job: Job) -> Job:
+    fresh = replace(job, step=Step.POLL, due=time.time(), misses=0, attempts=0, finished=None, seen=False)
+    return replace(fresh, error_kind="", error_message="", error_action="", sample_url="")
+
+
+def _row(job: Job) -> dict[str, Any]:
+    row = {name: getattr(job, name) for name in COLUMNS}
+    provider = job.request.model.partition(":")[0]
+    return row | {"request": to_json(job.request), "output": str(job.output), "provider": provider}
+
+
+def _places(values: Iterable[object]) -> str:
+    return ", ".join(f":{name}" for name in values) if isinstance(values, dict) else ", ".join("?" for _ in values)
