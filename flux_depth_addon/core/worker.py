@@ -1,0 +1,187 @@
+"""The worker: claims jobs from a journal and advances them, many at once, in a process of its own.
+
+Blender starts it as `python -m core.worker` and speaks to it on its standard input only, one JSON object a line:
+`{"journal": folder, "tables": [files], "keys": {provider: key}}` first, later `{"keys": …}` or
+`{"probe": model id}`. When that input closes, Blender is gone: what the provider already has is still
+fetched, nothing new is sent, and the worker ends.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterable
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+from . import job as jobs
+from .client import Client
+from .errors import FluxDepthError
+from .journal import LEASE_SECONDS, Journal, JournalError, LostJobError
+from .models import Table, load
+from .sandbox import Sandbox
+
+__all__ = ["Worker", "main"]
+
+SLOTS = 24
+"""The most tasks a Black Forest Labs account may have at once."""
+
+IDLE_SECONDS = 60.0
+LONGEST_SLEEP = 0.5
+SAVE_SECONDS = 600
+"""How long a full disk is waited for with something to save."""
+
+
+class Worker:
+    """Advances every job of a journal that it has a key for, until told to stop or left without work."""
+
+    def __init__(self, journal: Journal, table: Table, keys: dict[str, str]) -> None:
+        self.journal = journal
+        self.table = table
+        self.keys = keys
+        self.may_submit = True
+        """False once nobody is there to see what would be bought."""
+        self.wake = threading.Event()
+        self._flying: set[Future[None]] = set()
+        self._held: set[str] = set()
+        self._kept = time.time()
+        self._sandbox: Sandbox | None = None
+        self._starting = threading.Lock()
+        self._pool = ThreadPoolExecutor(SLOTS, thread_name_prefix="job")
+        self.client = Client(table, keys, sandbox=self._sandbox_base)
+
+    def run(self) -> None:
+        """Work until idle for a minute, or, once nobody is there, until nothing is left to fetch."""
+        busy = time.monotonic()
+        while self._wanted(busy):
+            self._keep()
+            while len(self._flying) < SLOTS and (claimed := self._claim()):
+                self._start(self._advance, claimed)
+            if self._flying or self._due_in() is not None:
+                busy = time.monotonic()
+            self.wake.wait(self._pause())
+            self.wake.clear()
+
+    def close(self) -> None:
+        """Let go of everything; jobs in the middle of a step finish it first."""
+        self._pool.shutdown()
+        if self._sandbox:
+            self._sandbox.stop()
+
+    def probe(self, model_id: str) -> None:
+        """Test the connection to a model's provider; the journal gets the outcome."""
+        self._start(self._probe, model_id)
+
+    def _keep(self) -> None:
+        """By the wall clock, as leases are, and before anything is claimed: this computer may have slept."""
+        if abs(time.time() - self._kept) > LEASE_SECONDS / 4:
+            self.journal.keep(tuple(self._held))
+            self._kept = time.time()
+
+    def _wanted(self, busy: float) -> bool:
+        if self._flying:
+            return True
+        if not self.may_submit:
+            return self._due_in() is not None
+        return time.monotonic() - busy < IDLE_SECONDS
+
+    def _claim(self) -> jobs.Job | None:
+        return self.journal.claim(providers=self._reachable(), submit=self.may_submit)
+
+    def _reachable(self) -> list[str]:
+        providers = self.table.providers.values()
+        return [provider.name for provider in providers if not provider.key_header or self.keys.get(provider.name)]
+
+    def _due_in(self) -> float | None:
+        due = self.journal.next_due(providers=self._reachable(), submit=self.may_submit)
+        return None if due is None else due - time.time()
+
+    def _pause(self) -> float:
+        due = self._due_in()
+        full = len(self._flying) >= SLOTS
+        return LONGEST_SLEEP if due is None or full else min(max(due, 0.01), LONGEST_SLEEP)
+
+    def _start(self, work: Callable[..., None], *what: object) -> None:
+        future = self._pool.submit(work, *what)
+        self._flying.add(future)
+        future.add_done_callback(self._landed)
+
+    def _landed(self, future: Future[None]) -> None:
+        self._flying.discard(future)
+        self.wake.set()
+
+    def _advance(self, job: jobs.Job) -> None:
+        self._held.add(job.id)
+        try:
+            self._step(job)
+        finally:
+            self._held.discard(job.id)
+
+    def _step(self, job: jobs.Job) -> None:
+        try:
+            after = jobs.advance(job, self.client, self.journal.save)
+        except LostJobError:
+            return  # cancelled, or taken by another worker: theirs to finish
+        except JournalError:
+            return  # not saved, so not sent; the lease runs out and the step is taken again
+        except Exception as error:  # this process's edge: one broken job must not stop the others
+            after = jobs.broken(job, error)
+        self._save(after)
+
+    def _save(self, job: jobs.Job) -> None:
+        """Until it is saved: what the provider took is known only here. Other workers keep off as long as this lives."""
+        for _ in range(SAVE_SECONDS):
+            try:
+                return self.journal.save(job, release=True)
+            except LostJobError:
+                return
+            except JournalError:  # a full disk may be cleared
+                time.sleep(1.0)
+
+    def _probe(self, model_id: str) -> None:
+        model = self.table[model_id]
+        try:
+            sentence, good = self.client.probe(model), True
+        except FluxDepthError as error:
+            sentence, good = str(error), False
+        self.journal.note_connection(model.provider.name, sentence, good=good)
+
+    def _sandbox_base(self) -> str:
+        with self._starting:
+            if self._sandbox is None:
+                self._sandbox = Sandbox()
+                self._sandbox.start()
+            return self._sandbox.base
+
+
+def main() -> None:
+    """Serve the journal named on standard input."""
+    start = json.loads(sys.stdin.readline())
+    journal = Journal(Path(start["journal"]))
+    worker = Worker(journal, load(*map(Path, start["tables"])), dict(start["keys"]))
+    threading.Thread(target=_listen, args=(worker, sys.stdin), daemon=True).start()
+    try:
+        worker.run()
+    finally:
+        worker.close()
+        journal.close()
+
+
+def _listen(worker: Worker, lines: Iterable[str]) -> None:
+    try:
+        for line in lines:
+            message: dict[str, Any] = json.loads(line)
+            worker.keys.update(message.get("keys", {}))
+            if model_id := message.get("probe"):
+                worker.probe(model_id)
+            worker.wake.set()
+    finally:
+        worker.may_submit = False
+        worker.wake.set()
+
+
+if __name__ == "__main__":
+    main()

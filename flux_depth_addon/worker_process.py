@@ -1,0 +1,106 @@
+"""Start, feed and let go of child processes. The only place that imports subprocess.
+
+Blender itself never touches the network and starts no thread: both happen in a child, which is Blender's own Python
+running `core`. A child learns what it needs, keys included, on its standard input, and ends after that input closes.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from .core.errors import InputError
+from .core.models import Table
+
+PACKAGE = Path(__file__).parent
+LIBRARIES = ("requests", "PIL", "numpy")
+
+_worker: subprocess.Popen[bytes] | None = None
+
+
+def running() -> bool:
+    """Whether this Blender's worker is alive."""
+    return _worker is not None and _worker.poll() is None
+
+
+def start(folder: Path, table: Table, table_files: list[Path], keys: Mapping[str, str]) -> None:
+    """Make sure that a worker serves the journal in the folder and has these keys by provider; wake it up."""
+    if not (running() and feed({"keys": dict(keys)})):
+        _launch(folder, table)
+        feed({"journal": str(folder), "tables": [str(file) for file in table_files], "keys": dict(keys)})
+
+
+def feed(message: dict[str, Any]) -> bool:
+    """Tell the worker something; False when it is gone."""
+    if _worker is None or _worker.stdin is None:
+        return False
+    try:
+        _worker.stdin.write(json.dumps(message).encode() + b"\n")
+        _worker.stdin.flush()
+    except OSError:
+        return False
+    return True
+
+
+def let_go() -> None:
+    """Close the worker's input: it fetches what is already paid for, then ends by itself."""
+    global _worker
+    if _worker and _worker.stdin:
+        with suppress(OSError):
+            _worker.stdin.close()
+    _worker = None
+
+
+@contextmanager
+def sandbox(table: Table, port: int = 0) -> Iterator[str]:
+    """The base address of an offline endpoint that ends with the context; port 0: any that is free. Raises InputError."""
+    arguments = ["core.sandbox", "--port", str(port), "--until-stdin-closes"]
+    child = _child(arguments, table, stdout=subprocess.PIPE)
+    try:
+        line = child.stdout.readline() if child.stdout else b""
+        if not line.startswith(b"http"):
+            raise InputError(f"The sandbox did not start: port {port} may be taken.")
+        yield line.decode().strip()
+    finally:
+        child.communicate()
+
+
+def _launch(folder: Path, table: Table) -> None:
+    global _worker
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "worker.log").open("wb") as log:
+        _worker = _child(["core.worker"], table, stdout=log, stderr=log)
+
+
+def _child(module: list[str], table: Table, **pipes: Any) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(
+        [sys.executable, "-s", "-m", *module],
+        cwd=PACKAGE,
+        env=_environment(table),
+        stdin=subprocess.PIPE,
+        start_new_session=True,  # Ctrl-C in Blender's terminal is not meant for a download that is paid for
+        creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
+        **pipes,
+    )
+
+
+def _environment(table: Table) -> dict[str, str]:
+    """This process's environment without any key or Python setting, and with the way to Blender's own libraries."""
+    keys = {name for provider in table.providers.values() for name in provider.key_env}
+    kept = {name: value for name, value in os.environ.items() if name not in keys and not name.startswith("PYTHON")}
+    return kept | {"PYTHONPATH": os.pathsep.join(dict.fromkeys(_libraries()))}
+
+
+def _libraries() -> Iterator[str]:
+    for name in LIBRARIES:
+        spec = find_spec(name)
+        if spec is None or not spec.origin:
+            raise InputError(f"This Blender's Python lacks {name}: install FLUX Depth's own zip for this platform.")
+        yield str(Path(spec.origin).parents[1])
