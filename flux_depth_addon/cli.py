@@ -1,0 +1,426 @@
+"""The command line: `blender --command flux_depth VERB …`, and `python -m flux_depth_addon VERB …` with the bpy wheel."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import sys
+import tempfile
+import time
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import bpy
+
+from . import preferences, worker_process
+from .core import models
+from .core.addresses import check_base
+from .core.errors import FluxDepthError, InputError, OfflineError
+from .core.framing import fit
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+    from .core.client import Client
+    from .core.depth_map import DepthSettings, Verdict
+    from .core.framing import Framing
+    from .core.job import Job
+    from .core.journal import Journal
+    from .core.request import Request
+
+INTERRUPTED = 130
+SUFFIXES = {".png", ".jpg", ".jpeg"}
+NO_OUTCOME: dict[str, Any] = {
+    "id": None,
+    "step": None,
+    "result": None,
+    "control": None,
+    "remote_id": None,
+    "seed": None,
+    "width": None,
+    "height": None,
+    "cost_usd": 0.0,
+    "charged": "no",
+    "error": None,
+}
+
+
+def main(argv: list[str]) -> int:
+    """Do what the arguments say; returns the exit code that the README lists."""
+    try:
+        arguments = _parser().parse_args(argv)
+    except SystemExit as end:  # argparse has said what is wrong; Blender must not be left like this
+        return int(end.code or 0)
+    outcome, code = _outcome_of(arguments)
+    if arguments.json:
+        return _write_json(arguments.json, outcome) or code
+    return code
+
+
+def _outcome_of(arguments: argparse.Namespace) -> tuple[dict[str, Any], int]:
+    try:
+        return arguments.run(arguments)
+    except FluxDepthError as error:
+        _say(f"Error: {error}")
+        described = {"error": {"kind": error.kind, "message": str(error)}, "charged": error.charged}
+        return NO_OUTCOME | {"step": "FAILED"} | described, error.exit_code
+    except KeyboardInterrupt:
+        message = "Interrupted. What was already sent is in the journal: `resume` fetches it."
+        _say(message)
+        return NO_OUTCOME | {"error": {"kind": "interrupted", "message": message}, "charged": "unknown"}, INTERRUPTED
+
+
+def _write_json(path: Path, outcome: dict[str, Any]) -> int:
+    from .core.picture import write_whole
+
+    try:
+        write_whole(path, json.dumps(outcome, indent=2).encode() + b"\n")
+    except OSError as error:
+        _say(f"Error: {path} cannot be written ({error.strerror}).")
+        return InputError.exit_code
+    return 0
+
+
+# The verbs.
+
+
+def _depth(arguments: argparse.Namespace) -> tuple[dict[str, Any], int]:
+    from .core.depth_map import png
+    from .core.picture import write_whole
+
+    _check_writable(arguments.output, {".png"})
+    model = _table(arguments)[models.DEFAULT]
+    scene, camera = _open(arguments)
+    picture, verdict = _map(arguments, scene, camera, _framing(arguments, scene, camera, model))
+    write_whole(arguments.output, png(picture))
+    _say(verdict.sentence)
+    print(arguments.output)
+    size = {"width": picture.width, "height": picture.height}
+    return NO_OUTCOME | {"step": "DONE", "control": str(arguments.output)} | size, 0
+
+
+def _restyle(arguments: argparse.Namespace) -> tuple[dict[str, Any], int]:
+    from .core.depth_map import png
+    from .core.request import check
+
+    _check_writable(arguments.output, SUFFIXES)
+    table = _table(arguments)
+    model = _model(arguments, table)
+    client = _client(arguments, table, model)
+    scene, camera = _open(arguments)
+    request = _request(arguments, scene, camera, model)
+    check(request, model)
+    picture, verdict = _map(arguments, scene, camera, request.framing)
+    _say(verdict.sentence)
+    with ExitStack() as stack:
+        base = arguments.url or model.provider.base or stack.enter_context(worker_process.sandbox(table))
+        journal = stack.enter_context(_journal(arguments))
+        job = journal.add(
+            request,
+            png(picture),
+            price_usd=model.price_usd,
+            base=base,
+            output=arguments.output.absolute(),
+            timeout=arguments.timeout,
+        )
+        return _ended(_finish(journal, client, job))
+
+
+def _jobs(arguments: argparse.Namespace) -> tuple[dict[str, Any], int]:
+    with _journal(arguments) as journal:
+        jobs = journal.jobs()
+    for job in jobs:
+        when = time.strftime("%Y-%m-%d %H:%M", time.localtime(job.created))
+        cost = f"${job.cost_usd:g} charged: {job.charged}"
+        print(f"{job.id}  {when}  {job.step:9}  {cost}  {job.result or job.error_message or job.request.prompt[:60]}")
+    return {"jobs": [_described(job) for job in jobs]}, 0
+
+
+def _resume(arguments: argparse.Namespace) -> tuple[dict[str, Any], int]:
+    from .core.client import Client
+
+    table = _table(arguments)
+    client, worst, ended = Client(table, preferences.keys(table)), 0, []
+    with _journal(arguments) as journal:
+        for job in journal.unfinished():
+            _check_online(arguments, table[job.request.model].provider, job.base)
+            outcome, code = _ended(_finish(journal, client, job))
+            ended.append(outcome)
+            worst = max(worst, code)
+    if not ended:
+        _say("Nothing was left to finish.")
+    return {"jobs": ended}, worst
+
+
+def _sandbox(arguments: argparse.Namespace) -> tuple[dict[str, Any], int]:
+    with worker_process.sandbox(models.load(), arguments.port) as base:
+        print(base, flush=True)
+        _say("Serving until stopped with Ctrl-C.")
+        while True:
+            time.sleep(3600)
+
+
+# What they share.
+
+
+def _open(arguments: argparse.Namespace) -> tuple[bpy.types.Scene, bpy.types.Object]:
+    """The scene and the camera that the arguments name, at the frame they name. Raises InputError."""
+    from . import capture
+
+    path: Path = arguments.scene_file
+    if not path.is_file():
+        raise InputError(f"There is no file {path}.")
+    try:
+        # Scripts of a stranger's file do not run: nothing in it may decide anything here.
+        bpy.ops.wm.open_mainfile(filepath=str(path.absolute()), load_ui=False, use_scripts=False)
+    except RuntimeError:
+        raise InputError(f"{path} is not a blend file that this Blender can open.") from None
+    scene = bpy.data.scenes.get(arguments.scene) if arguments.scene else bpy.context.scene
+    if scene is None:
+        raise InputError(f"{path.name} has no scene “{arguments.scene}”: it has {', '.join(bpy.data.scenes.keys())}.")
+    if arguments.frame is not None:
+        subframe, frame = math.modf(arguments.frame)
+        scene.frame_set(int(frame), subframe=subframe)
+    return scene, capture.camera_of(scene, arguments.camera)
+
+
+def _framing(
+    arguments: argparse.Namespace, scene: bpy.types.Scene, camera: bpy.types.Object, model: models.Model
+) -> Framing:
+    from . import capture
+
+    overscan = not capture.is_panoramic(camera)
+    return fit(capture.frame_aspect(scene), model.limits, megapixels=arguments.megapixels, overscan=overscan)
+
+
+def _depth_settings(arguments: argparse.Namespace) -> DepthSettings:
+    from .core.depth_map import DepthSettings
+
+    return DepthSettings(near=arguments.near, far=arguments.far, curve=arguments.curve)
+
+
+def _map(
+    arguments: argparse.Namespace, scene: bpy.types.Scene, camera: bpy.types.Object, framing: Framing
+) -> tuple[Image.Image, Verdict]:
+    from . import capture
+    from .core.depth_map import control_image
+
+    z = capture.capture(scene=scene, camera=camera, framing=framing, engine=arguments.engine.upper())
+    return control_image(z, _depth_settings(arguments))
+
+
+def _request(
+    arguments: argparse.Namespace, scene: bpy.types.Scene, camera: bpy.types.Object, model: models.Model
+) -> Request:
+    from .core.request import Request
+
+    return Request(
+        prompt=arguments.prompt,
+        model=model.id,
+        framing=_framing(arguments, scene, camera, model),
+        depth=_depth_settings(arguments),
+        engine=arguments.engine.upper(),
+        seed=arguments.seed,
+        steps=arguments.steps,
+        guidance=arguments.guidance,
+        safety_tolerance=arguments.safety_tolerance,
+        prompt_upsampling=arguments.prompt_upsampling or None,
+        output_format=arguments.output_format,
+        finetune_id=arguments.finetune_id,
+        finetune_strength=arguments.finetune_strength,
+        blend=arguments.scene_file.name,
+        scene=scene.name,
+        camera=camera.name,
+        frame=scene.frame_current_final,
+    )
+
+
+def _table(arguments: argparse.Namespace) -> models.Table:
+    return models.load(_folder(arguments) / "models.toml")
+
+
+def _model(arguments: argparse.Namespace, table: models.Table) -> models.Model:
+    table.provider(arguments.provider)
+    wanted = arguments.model or next((model.id for model in table.of(arguments.provider)), "")
+    model = table[wanted if wanted in table.models else f"{arguments.provider}:{wanted}"]
+    if model.warning:
+        _say(f"Warning: {model.warning}")
+    return model
+
+
+def _client(arguments: argparse.Namespace, table: models.Table, model: models.Model) -> Client:
+    """A client that may ask this model: every reason against it is found before anything is rendered."""
+    from .core.client import Client, usable_key
+
+    if arguments.url:
+        arguments.url = check_base(arguments.url)
+    _check_online(arguments, model.provider, arguments.url)
+    client = Client(table, preferences.keys(table))
+    if model.provider.key_header:
+        usable_key(client.keys.get(model.provider.name, ""), model.provider)
+    return client
+
+
+def _check_online(arguments: argparse.Namespace, provider: models.Provider, base: str) -> None:
+    if arguments.online_mode:
+        bpy.context.preferences.system.use_online_access = True  # for this process: it is not saved
+    if reason := preferences.offline_reason(provider, base):
+        raise OfflineError(f"{reason}, or add --online-mode. Nothing was sent.")
+
+
+def _folder(arguments: argparse.Namespace) -> Path:
+    return Path(arguments.data_dir) if arguments.data_dir else preferences.data_folder()
+
+
+def _journal(arguments: argparse.Namespace) -> Journal:
+    from .core.journal import Journal
+
+    return Journal(_folder(arguments))
+
+
+def _finish(journal: Journal, client: Client, job: Job) -> Job:
+    """Advance a job, in this process, until nothing more will happen; says how it goes."""
+    from .core.job import advance
+    from .core.journal import LostJobError
+
+    said = ""
+    while not job.is_final:
+        if claimed := journal.claim(job_id=job.id):
+            try:
+                journal.save(advance(claimed, client, journal.save), release=True)
+            except LostJobError:
+                pass  # a worker of an open Blender has it: wait for what it does
+        job = journal.get(job.id)
+        said = _report(job, said)
+        if not job.is_final:
+            time.sleep(min(max(job.due - time.time(), 0.05), 0.5))
+    return job
+
+
+def _report(job: Job, said: str) -> str:
+    progress = f" {job.progress:.0%}" if job.progress is not None else ""
+    words = f"{job.id}: {job.step}{progress}"
+    if words != said:
+        _say(words)
+    return words
+
+
+def _ended(job: Job) -> tuple[dict[str, Any], int]:
+    if job.result:
+        print(job.result)
+        return _described(job), 0
+    _say(f"Error: {job.error_message}")
+    codes = {kind.kind: kind.exit_code for kind in FluxDepthError.__subclasses__() if kind.kind != "error"}
+    return _described(job), codes.get(job.error_kind, FluxDepthError.exit_code)
+
+
+def _described(job: Job) -> dict[str, Any]:
+    names = ("id", "step", "remote_id", "seed", "width", "height", "cost_usd", "charged")
+    error = {"kind": job.error_kind, "message": job.error_message} if job.error_kind else None
+    told = {name: getattr(job, name) for name in names}
+    return NO_OUTCOME | told | {"result": job.result or None, "control": str(job.control), "error": error}
+
+
+def _check_writable(path: Path, suffixes: set[str]) -> None:
+    """Raise InputError now rather than lose a picture later."""
+    if path.suffix.lower() not in suffixes:
+        raise InputError(f"{path} must end in {' or '.join(sorted(suffixes))}.")
+    if path.is_dir():
+        raise InputError(f"{path} is a folder: name a file in it.")
+    folder = next(parent for parent in path.absolute().parents if parent.exists())
+    try:
+        tempfile.TemporaryFile(dir=folder).close()
+    except OSError as error:
+        raise InputError(f"{path} cannot be written ({error.strerror}). Nothing was sent.") from None
+
+
+def _say(sentence: str) -> None:
+    print(sentence, file=sys.stderr, flush=True)
+
+
+# The arguments.
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="flux_depth", description="The scene's depth and a prompt become a picture.")
+    verbs = parser.add_subparsers(metavar="VERB", required=True)
+    everywhere, shared = _everywhere(), _shared()
+    depth = verbs.add_parser("depth", parents=[everywhere, shared], help="write the control image: no network, no key")
+    depth.add_argument("-o", "--output", type=Path, required=True, metavar="MAP.png")
+    depth.set_defaults(run=_depth)
+    _add_restyle(verbs.add_parser("restyle", parents=[everywhere, _online(), shared], help="the whole job"))
+    verbs.add_parser("jobs", parents=[everywhere], help="list the journal").set_defaults(run=_jobs)
+    resume = verbs.add_parser("resume", parents=[everywhere, _online()], help="finish what was left")
+    resume.set_defaults(run=_resume)
+    sandbox = verbs.add_parser("sandbox", parents=[everywhere], help="serve the offline endpoint until stopped")
+    sandbox.add_argument("--port", type=int, default=0, help="0: any that is free")
+    sandbox.set_defaults(run=_sandbox)
+    return parser
+
+
+def _everywhere() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(add_help=False)
+    parser.add_argument("--data-dir", metavar="DIR", help="the journal's folder (or $FLUX_DEPTH_DATA)")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the outcome as one JSON object")
+    return parser
+
+
+def _online() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(add_help=False)
+    parser.add_argument("--online-mode", action="store_true", help="allow online access for this run")
+    return parser
+
+
+def _shared() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(add_help=False)
+    parser.add_argument("scene_file", type=Path, metavar="SCENE.blend")
+    parser.add_argument("--scene", metavar="NAME", help="default: the file's active scene")
+    parser.add_argument("--camera", metavar="NAME", help="default: the scene's active camera")
+    parser.add_argument("--frame", type=float, metavar="N", help="default: the file's current frame")
+    parser.add_argument("--near", type=float, metavar="METRES", help="default: from the depths in view")
+    parser.add_argument("--far", type=float, metavar="METRES", help="default: from the depths in view")
+    parser.add_argument("--curve", choices=("disparity", "linear"), default="disparity")
+    parser.add_argument("--engine", choices=("workbench", "cycles", "scene"), default="workbench", type=str.lower)
+    parser.add_argument("--megapixels", type=float, metavar="MP", help="default: the most that the model takes")
+    return parser
+
+
+def _add_restyle(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("-o", "--output", type=Path, required=True, metavar="OUT.png")
+    parser.add_argument("--prompt", required=True, metavar="TEXT")
+    parser.add_argument("--provider", default="cometapi", metavar="{cometapi,bfl,sandbox}")
+    parser.add_argument("--url", default="", metavar="BASE", help="a base address in place of the provider's own")
+    parser.add_argument("--model", default="", metavar="NAME", help="default: the provider's first")
+    parser.add_argument("--seed", type=int, metavar="N")
+    parser.add_argument("--steps", type=int, metavar="N")
+    parser.add_argument("--guidance", type=float, metavar="X")
+    parser.add_argument("--finetune-id", default="", metavar="ID")
+    parser.add_argument("--finetune-strength", type=float, metavar="X")
+    parser.add_argument("--prompt-upsampling", action="store_true")
+    parser.add_argument("--safety-tolerance", type=int, metavar="N")
+    parser.add_argument("--output-format", choices=("png", "jpeg"), default="png")
+    parser.add_argument("--timeout", type=_seconds, default=600.0, metavar="SECONDS")
+    parser.set_defaults(run=_restyle)
+
+
+def _seconds(text: str) -> float:
+    seconds = float(text)
+    if not 0 < seconds <= 86400:
+        raise argparse.ArgumentTypeError("must be more than 0 and at most 86400 seconds")
+    return seconds
+
+
+_command: Any = None
+
+
+def register() -> None:
+    """Make `blender --command flux_depth` known."""
+    global _command
+    _command = bpy.utils.register_cli_command("flux_depth", main)
+
+
+def unregister() -> None:
+    """Take it back."""
+    bpy.utils.unregister_cli_command(_command)

@@ -1,0 +1,272 @@
+"""What the buttons do. Thin: the work is in plain functions elsewhere, and every failure ends here as one sentence."""
+
+import traceback
+from pathlib import Path
+
+import bpy
+from bpy.props import StringProperty
+
+from . import placement, preferences, watch, worker_process
+from .core.errors import FluxDepthError, InputError
+from .core.models import Model
+from .properties import depth_settings_of, framing_of, model_of, request_of
+
+PREVIEW = "FLUX Depth Preview"
+VERDICT, GOOD, ADVICE = "flux_depth_verdict", "flux_depth_good", "flux_depth_advice"
+"""Custom properties of the preview image, so that the panel can say it as long as the image is there: the sentence,
+whether depth is good, and the near and far in metres that would be better (0: automatic) where some would."""
+
+
+class _Button(bpy.types.Operator):
+    """An operator whose `run` may raise: the edge where errors become a report"""
+
+    bl_options = {"REGISTER"}
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        try:
+            self.run(context)
+        except FluxDepthError as error:
+            self.report({"ERROR"}, str(error))
+            return {"CANCELLED"}
+        except Exception as error:
+            traceback.print_exc()
+            self.report({"ERROR"}, f"FLUX Depth met an unexpected problem ({type(error).__name__}); see the console")
+            return {"CANCELLED"}
+        return {"FINISHED"}
+
+    def run(self, context: bpy.types.Context) -> None:
+        raise NotImplementedError
+
+
+class _JobButton(_Button):
+    job_id: StringProperty(options={"HIDDEN", "SKIP_SAVE"})
+
+
+class FLUXDEPTH_OT_preview_depth(_Button):
+    """Render the depth map into the Image Editor. Free, and nothing leaves this computer"""
+
+    bl_idname = "flux_depth.preview_depth"
+    bl_label = "Preview Depth"
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        return _allowed(cls, no_camera(context))
+
+    def run(self, context: bpy.types.Context) -> None:
+        picture, verdict = _depth_map(context, framing_of(context.scene, model_of(context.scene.flux_depth)))
+        image = _preview_image(picture)
+        better = verdict.better
+        image[VERDICT], image[GOOD] = verdict.sentence, verdict.good
+        image[ADVICE] = [better.near or 0.0, better.far or 0.0] if better else []
+        placement.show_in_editor(image, open_one=True)
+        self.report({"INFO"} if verdict.good else {"WARNING"}, verdict.sentence)
+
+
+class FLUXDEPTH_OT_follow_advice(_Button):
+    """Set near and far as the preview advises, and preview again"""
+
+    bl_idname = "flux_depth.follow_advice"
+    bl_label = "Do So"
+    bl_options = {"REGISTER", "UNDO"}
+
+    def run(self, context: bpy.types.Context) -> None:
+        settings, units = context.scene.flux_depth, 1 / context.scene.unit_settings.scale_length
+        for end, metres in zip(("near", "far"), bpy.data.images[PREVIEW][ADVICE], strict=True):
+            setattr(settings, f"use_{end}", metres > 0)
+            setattr(settings, end, metres * units or getattr(settings, end))
+        FLUXDEPTH_OT_preview_depth.run(self, context)
+
+
+class FLUXDEPTH_OT_generate(_Button):
+    """Render the depth of the camera's view, send it with the prompt, and go on working while the picture is made"""
+
+    bl_idname = "flux_depth.generate"
+    bl_label = "Generate"
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        return _allowed(cls, obstacle(context))
+
+    def run(self, context: bpy.types.Context) -> None:
+        from .core.depth_map import png
+
+        request = request_of(context)
+        picture, _verdict = _depth_map(context, request.framing)
+        model = model_of(context.scene.flux_depth)
+        name = bpy.path.clean_name(f"{request.scene}_{request.camera}_{int(request.frame):04d}")
+        folder = preferences.output_folder(bpy.data.filepath)
+        job = watch.journal().add(request, png(picture), price_usd=model.price_usd, output=folder / f"{name}_{{id}}.png")
+        watch.start_worker()
+        watch.follow(job)
+        watch.refresh()
+        context.window_manager.flux_depth_job = 0
+
+
+class FLUXDEPTH_OT_cancel(_JobButton):
+    """Stop waiting for this picture. What was already sent stays paid"""
+
+    bl_idname = "flux_depth.cancel"
+    bl_label = "Cancel"
+
+    def run(self, _context: bpy.types.Context) -> None:
+        job = watch.journal().cancel(self.job_id)
+        watch.refresh()
+        self.report({"INFO"}, job.error_message or "It was already finished")
+
+
+class FLUXDEPTH_OT_retry(_JobButton):
+    """Try again: a picture that is already paid for is fetched for nothing, anything else is sent and paid anew"""
+
+    bl_idname = "flux_depth.retry"
+    bl_label = "Retry"
+
+    def run(self, _context: bpy.types.Context) -> None:
+        job = watch.journal().retry(self.job_id)
+        watch.start_worker()
+        watch.follow(job)
+        watch.refresh()
+
+
+class FLUXDEPTH_OT_show(_JobButton):
+    """Show the picture in an Image Editor"""
+
+    bl_idname = "flux_depth.show"
+    bl_label = "Show"
+
+    def run(self, _context: bpy.types.Context) -> None:
+        image = placement.load(Path(watch.journal().get(self.job_id).result))
+        placement.show_in_editor(image, open_one=True)
+
+
+class FLUXDEPTH_OT_put_behind(_JobButton):
+    """Lay the picture on the frame of the camera it was made from"""
+
+    bl_idname = "flux_depth.put_behind"
+    bl_label = "On Camera"
+    bl_options = {"REGISTER", "UNDO"}
+
+    def run(self, context: bpy.types.Context) -> None:
+        job = watch.journal().get(self.job_id)
+        camera = context.scene.objects.get(job.request.camera) or camera_of(context)
+        if camera is None or camera.type != "CAMERA":
+            raise InputError("There is no camera here to lay it on.")
+        placement.put_behind(camera, placement.load(Path(job.result)))
+
+
+class FLUXDEPTH_OT_use_sandbox(_Button):
+    """Use the sandbox: it paints from the depth on this computer, needs no key, and costs nothing"""
+
+    bl_idname = "flux_depth.use_sandbox"
+    bl_label = "Try the Sandbox"
+    bl_options = {"REGISTER", "UNDO"}
+
+    def run(self, context: bpy.types.Context) -> None:
+        context.scene.flux_depth.model_id = "sandbox"
+
+
+class FLUXDEPTH_OT_open_preferences(_Button):
+    """Open this add-on's preferences"""
+
+    bl_idname = "flux_depth.open_preferences"
+    bl_label = "Open Preferences"
+
+    def run(self, _context: bpy.types.Context) -> None:
+        bpy.ops.preferences.addon_show(module=__package__)
+
+
+class FLUXDEPTH_OT_test_connection(_Button):
+    """Ask the provider a question that costs nothing, to see whether it can be reached and takes the key"""
+
+    bl_idname = "flux_depth.test_connection"
+    bl_label = "Test Connection"
+
+    provider: StringProperty(options={"HIDDEN", "SKIP_SAVE"})
+
+    def run(self, _context: bpy.types.Context) -> None:
+        provider = preferences.table().provider(self.provider)
+        if reason := preferences.offline_reason(provider):
+            raise InputError(f"{reason}. Nothing was sent.")
+        watch.journal().note_connection(provider.name, "", good=True)
+        watch.start_worker()
+        worker_process.feed({"probe": next(preferences.table().of(provider.name)).id})
+        watch.follow()
+
+
+def obstacle(context: bpy.types.Context) -> str:
+    """Why nothing can be generated now, or nothing; asked at every redraw, so it looks at memory only."""
+    settings = context.scene.flux_depth
+    model = preferences.table().models.get(settings.model_id or preferences.default_model())
+    if model is None:
+        return f"The model “{settings.model_id}” is not in the table of models: choose another"
+    return no_camera(context) or _no_prompt(settings) or _no_key(model) or preferences.offline_reason(model.provider)
+
+
+def camera_of(context: bpy.types.Context) -> bpy.types.Object | None:
+    """The camera that this scene's pictures are made from."""
+    return context.scene.flux_depth.camera or context.scene.camera
+
+
+def no_camera(context: bpy.types.Context) -> str:
+    """The obstacle that there is no camera, or nothing."""
+    return "" if camera_of(context) else "The scene has no camera: add one"
+
+
+def _no_prompt(settings: bpy.types.PropertyGroup) -> str:
+    return "" if settings.prompt.strip() else "There is no prompt: write what the picture should show"
+
+
+def _no_key(model: Model) -> str:
+    if preferences.has_key(model.provider):
+        return ""
+    return f"There is no {model.provider.label} key: enter one above, or try the sandbox"
+
+
+def _allowed(cls: type[bpy.types.Operator], reason: str) -> bool:
+    if reason:
+        cls.poll_message_set(reason)
+    return not reason
+
+
+def _depth_map(context: bpy.types.Context, framing: object) -> tuple:
+    from .capture import capture
+    from .core.depth_map import control_image
+
+    scene = context.scene
+    z = capture(
+        scene=scene,
+        camera=camera_of(context),
+        view_layer=context.view_layer.name,
+        framing=framing,
+        engine=scene.flux_depth.engine,
+    )
+    return control_image(z, depth_settings_of(scene))
+
+
+def _preview_image(picture: object) -> bpy.types.Image:
+    """The picture as one image data-block that is used again and again; values are data, not colours."""
+    import numpy as np
+
+    width, height = picture.size
+    image = bpy.data.images.get(PREVIEW) or bpy.data.images.new(PREVIEW, width, height, is_data=True)
+    if tuple(image.size) != picture.size:
+        image.scale(width, height)
+    pixels = np.ones((height, width, 4), dtype=np.float32)
+    pixels[..., :3] = np.asarray(picture, dtype=np.float32)[::-1] / 255
+    image.pixels.foreach_set(pixels.ravel())
+    image.update()
+    return image
+
+
+classes = (
+    FLUXDEPTH_OT_preview_depth,
+    FLUXDEPTH_OT_follow_advice,
+    FLUXDEPTH_OT_generate,
+    FLUXDEPTH_OT_cancel,
+    FLUXDEPTH_OT_retry,
+    FLUXDEPTH_OT_show,
+    FLUXDEPTH_OT_put_behind,
+    FLUXDEPTH_OT_use_sandbox,
+    FLUXDEPTH_OT_open_preferences,
+    FLUXDEPTH_OT_test_connection,
+)
+register, unregister = bpy.utils.register_classes_factory(classes)

@@ -1,0 +1,323 @@
+"""What the artist sees. Everything here draws from memory: no disk, no network, no database."""
+
+import textwrap
+import time
+from pathlib import Path
+
+import bpy
+
+from . import operators, placement, preferences, watch
+from .core.errors import InputError
+from .core.models import Model, Provider
+from .properties import framing_of
+
+STEP_ICONS = {
+    "SUBMIT": "SORTTIME",
+    "POLL": "SORTTIME",
+    "DOWNLOAD": "IMPORT",
+    "DONE": "IMAGE_DATA",
+    "FAILED": "ERROR",
+    "CANCELLED": "X",
+}
+STEP_WORDS = {"SUBMIT": "Sending", "POLL": "Painting", "DOWNLOAD": "Fetching"}
+
+
+class _Tab:
+    bl_category = "FLUX Depth"
+    bl_region_type = "UI"
+
+
+class _View3D(_Tab):
+    bl_space_type = "VIEW_3D"
+
+
+class _ImageEditor(_Tab):
+    bl_space_type = "IMAGE_EDITOR"
+
+
+class _Main:
+    bl_label = "FLUX Depth"
+
+    def draw(self, context: bpy.types.Context) -> None:
+        layout, settings = self.layout, context.scene.flux_depth
+        model = preferences.table().models.get(settings.model_id or preferences.default_model())
+        if model and not preferences.has_key(model.provider):
+            _draw_doors(layout, context, model.provider)
+        column = layout.column()
+        column.prop(settings, "prompt", text="", icon="TEXT", placeholder="What the picture should show")
+        column.prop(settings, "model", text="")
+        if model is None:
+            _say(layout, context, operators.obstacle(context), "ERROR")
+        elif model.warning:
+            _say(layout, context, model.warning, "INFO")
+        if problem := preferences.table_problem():
+            _say(layout, context, problem, "ERROR")
+        _draw_generate(layout, context, model)
+
+
+class _Jobs:
+    bl_label = "Pictures"
+
+    def draw(self, context: bpy.types.Context) -> None:
+        manager = context.window_manager
+        if not manager.flux_depth_jobs:
+            self.layout.label(text="None yet", icon="IMAGE_DATA")
+            return
+        self.layout.template_list(
+            "FLUXDEPTH_UL_jobs", "", manager, "flux_depth_jobs", manager, "flux_depth_job", rows=3, maxrows=6
+        )
+        row = manager.flux_depth_jobs[min(manager.flux_depth_job, len(manager.flux_depth_jobs) - 1)]
+        if job := watch.jobs.get(row.name):
+            _draw_job(self.layout, context, job)
+
+
+class _Depth:
+    bl_label = "Depth"
+    bl_options = {"DEFAULT_CLOSED"}
+
+    def draw(self, context: bpy.types.Context) -> None:
+        layout, settings = self.layout, context.scene.flux_depth
+        layout.use_property_split, layout.use_property_decorate = True, False
+        _draw_choice(layout, settings, "near", "Automatic")
+        _draw_choice(layout, settings, "far", "Automatic")
+        layout.prop(settings, "curve")
+        layout.prop(settings, "engine")
+        layout.operator("flux_depth.preview_depth", icon="IMAGE_ZDEPTH")
+        _draw_verdict(layout, context)
+
+
+class _Camera:
+    bl_label = "Camera"
+    bl_options = {"DEFAULT_CLOSED"}
+
+    def draw(self, context: bpy.types.Context) -> None:
+        layout, settings = self.layout, context.scene.flux_depth
+        layout.use_property_split, layout.use_property_decorate = True, False
+        layout.prop(settings, "camera")
+        layout.prop(settings, "megapixels")
+        _draw_size(layout, context)
+
+
+class _Result:
+    bl_label = "Result"
+    bl_options = {"DEFAULT_CLOSED"}
+
+    def draw(self, context: bpy.types.Context) -> None:
+        layout = self.layout
+        layout.use_property_split, layout.use_property_decorate = True, False
+        layout.prop(context.scene.flux_depth, "destination")
+        _draw_background(layout, operators.camera_of(context))
+
+
+class _Model:
+    bl_label = "Model Settings"
+    bl_options = {"DEFAULT_CLOSED"}
+
+    def draw(self, context: bpy.types.Context) -> None:
+        layout, settings = self.layout, context.scene.flux_depth
+        layout.use_property_split, layout.use_property_decorate = True, False
+        _draw_choice(layout, settings, "seed", "Random")
+        for name in ("steps", "guidance", "safety_tolerance", "output_format", "prompt_upsampling"):
+            layout.prop(settings, name)
+        model = preferences.table().models.get(settings.model_id or preferences.default_model())
+        if model and model.finetune != "none":
+            layout.prop(settings, "finetune_id")
+            layout.prop(settings, "finetune_strength")
+
+
+class FLUXDEPTH_UL_jobs(bpy.types.UIList):
+    """The newest pictures: what was asked, and how far it is"""
+
+    def draw_item(  # Blender counts the arguments
+        self,
+        _context: bpy.types.Context,
+        layout: bpy.types.UILayout,
+        _data: bpy.types.WindowManager,
+        item: bpy.types.PropertyGroup,
+        _icon: int,
+        _active_data: bpy.types.WindowManager,
+        _active_property: str,
+    ) -> None:
+        job = watch.jobs.get(item.name)
+        if job is None:
+            return
+        layout.label(text=job.request.prompt, icon=STEP_ICONS[job.step])
+        if not job.is_final:
+            layout.progress(factor=job.progress or 0.0, text=_elapsed(job.created))
+            layout.operator("flux_depth.cancel", text="", icon="X", emboss=False).job_id = job.id
+
+
+def draw_preferences(layout: bpy.types.UILayout, chosen: bpy.types.AddonPreferences) -> None:
+    """The preferences: a box for each provider, then where pictures go."""
+    layout.use_property_split, layout.use_property_decorate = True, False
+    layout.prop(chosen, "provider")
+    for provider in preferences.table().providers.values():
+        if provider.key_header:
+            _draw_provider(layout.box(), chosen, provider)
+    layout.prop(chosen, "output")
+    if chosen.output == "CHOSEN":
+        layout.prop(chosen, "folder")
+    layout.operator("wm.path_open", text="Open the Add-on's Folder", icon="FILE_FOLDER").filepath = str(
+        preferences.data_folder()
+    )
+
+
+def _draw_provider(box: bpy.types.UILayout, chosen: bpy.types.AddonPreferences, provider: Provider) -> None:
+    if variable := preferences.key_in_environment(provider):
+        box.label(text=f"{provider.label}: the key comes from {variable}", icon="CHECKMARK")
+    else:
+        box.prop(chosen, f"key_{provider.name}")
+        box.label(text=f"Kept until Blender quits; to keep it longer, set {provider.key_env[0]}", icon="INFO")
+    row = box.row()
+    row.operator("flux_depth.test_connection", icon="URL").provider = provider.name
+    row.operator("wm.url_open", text="Get a Key", icon="INTERNET").url = provider.key_page
+    if reason := preferences.offline_reason(provider):
+        row.operator("extensions.userpref_show_online", text="Allow Online Access", icon="INTERNET_OFFLINE")
+        box.label(text=reason, icon="ERROR")
+    elif provider.name in watch.connections:
+        sentence, good = watch.connections[provider.name]
+        _say(box, bpy.context, sentence or "Asking…", "CHECKMARK" if good else "ERROR")
+
+
+def _draw_doors(layout: bpy.types.UILayout, context: bpy.types.Context, provider: Provider) -> None:
+    box = layout.box()
+    box.label(text=f"Enter a {provider.label} key", icon="KEYINGSET")
+    row = box.row(align=True)
+    row.prop(preferences.current(), f"key_{provider.name}", text="")
+    row.operator("flux_depth.open_preferences", text="", icon="PREFERENCES")
+    _say(box, context, "Or try it now: free, offline, painted on this computer")
+    box.operator("flux_depth.use_sandbox", icon="BRUSH_DATA")
+
+
+def _draw_generate(layout: bpy.types.UILayout, context: bpy.types.Context, model: Model | None) -> None:
+    column = layout.column()
+    column.scale_y = 1.5
+    price = f"  ·  {model.price}" if model else ""
+    column.operator("flux_depth.generate", text=f"Generate{price}", icon="RENDER_STILL")
+    if not model or not preferences.has_key(model.provider):
+        return
+    if preferences.offline_reason(model.provider):
+        layout.operator("extensions.userpref_show_online", text="Allow Online Access", icon="INTERNET_OFFLINE")
+    elif reason := operators.obstacle(context):
+        _say(layout, context, reason, "INFO")
+
+
+def _draw_job(layout: bpy.types.UILayout, context: bpy.types.Context, job: object) -> None:
+    column = layout.column(align=True)
+    if not job.is_final:
+        column.label(text=f"{STEP_WORDS[job.step]}  ·  {_elapsed(job.created)}", icon=STEP_ICONS[job.step])
+        column.operator("flux_depth.cancel", icon="X").job_id = job.id
+        return
+    if job.result:
+        row = column.row(align=True)
+        row.operator("flux_depth.show", icon="IMAGE_DATA").job_id = job.id
+        row.operator("flux_depth.put_behind", icon="CAMERA_DATA").job_id = job.id
+        row.operator("wm.path_open", text="", icon="FILE_FOLDER").filepath = str(Path(job.result).parent)
+        column.label(text=_facts(job))
+        return
+    _say(column, context, job.error_message, STEP_ICONS[job.step])
+    _draw_remedies(layout.row(), job)
+
+
+def _draw_remedies(row: bpy.types.UILayout, job: object) -> None:
+    model = preferences.table().models.get(job.request.model)
+    price = "free" if job.is_waiting_there or model is None else model.price
+    row.operator("flux_depth.retry", text=f"Retry  ·  {price}", icon="FILE_REFRESH").job_id = job.id
+    if job.error_action == "preferences":
+        row.operator("flux_depth.open_preferences", text="Preferences", icon="PREFERENCES")
+
+
+def _draw_choice(layout: bpy.types.UILayout, settings: bpy.types.PropertyGroup, name: str, otherwise: str) -> None:
+    """A value that may be left open."""
+    row = layout.row(heading=name.title())
+    row.prop(settings, f"use_{name}", text="")
+    if getattr(settings, f"use_{name}"):
+        row.prop(settings, name, text="")
+    else:
+        row.label(text=otherwise)
+
+
+def _draw_verdict(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
+    image = bpy.data.images.get(operators.PREVIEW)
+    if image and operators.VERDICT in image:
+        _say(layout, context, image[operators.VERDICT], "CHECKMARK" if image[operators.GOOD] else "ERROR")
+        if len(image.get(operators.ADVICE, ())):
+            layout.operator("flux_depth.follow_advice", icon="CHECKMARK")
+
+
+def _draw_size(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
+    model = preferences.table().models.get(context.scene.flux_depth.model_id or preferences.default_model())
+    if model is None or operators.no_camera(context):
+        return
+    try:
+        framing = framing_of(context.scene, model)
+    except InputError as error:
+        _say(layout, context, str(error), "ERROR")
+        return
+    layout.label(text=f"Picture: {framing.crop_width} × {framing.crop_height} pixels", icon="IMAGE_DATA")
+
+
+def _draw_background(layout: bpy.types.UILayout, camera: bpy.types.Object | None) -> None:
+    slot = placement.slot_of(camera) if camera and camera.type == "CAMERA" else None
+    if slot is None:
+        return
+    layout.prop(slot, "show_background_image", text="Show on Camera")
+    column = layout.column()
+    column.active = slot.show_background_image
+    column.prop(slot, "alpha", text="Opacity", slider=True)
+    column.row().prop(slot, "display_depth", text="Depth", expand=True)
+
+
+def _say(layout: bpy.types.UILayout, context: bpy.types.Context, text: str, icon: str = "NONE") -> None:
+    """A sentence, wrapped to the sidebar's width."""
+    letter = 6.2 * context.preferences.system.ui_scale  # an average letter of Blender's interface font, in pixels
+    room = int((context.region.width - 45 * context.preferences.system.ui_scale) / letter)
+    column = layout.column(align=True)
+    column.scale_y = 0.8
+    for number, line in enumerate(textwrap.wrap(text, max(room, 12))):
+        column.label(text=line, icon=icon if number == 0 else "BLANK1" if icon != "NONE" else "NONE")
+
+
+def _elapsed(since: float) -> str:
+    minutes, seconds = divmod(max(int(time.time() - since), 0), 60)
+    return f"{minutes}:{seconds:02d}"
+
+
+def _facts(job: object) -> str:
+    seed = f"  ·  seed {job.seed}" if job.seed is not None else ""
+    cost = f"${job.cost_usd:g}" if job.cost_usd else "free"
+    return f"{job.width} × {job.height}{seed}  ·  {cost}"
+
+
+def _draw_status(header: bpy.types.Header, _context: bpy.types.Context) -> None:
+    waiting = len(watch.on_their_way())
+    if waiting:
+        header.layout.label(text=f"FLUX Depth: {waiting} picture{'s' * (waiting > 1)} on the way", icon="SORTTIME")
+
+
+def _panel(space: type, part: type, number: int) -> type:
+    """A part of the tab, as the panel of one editor."""
+    place = "view3d" if space is _View3D else "image"
+    name = f"FLUXDEPTH_PT_{part.__name__.strip('_').lower()}_{place}"
+    fields = {"bl_idname": name, "bl_label": part.bl_label, "bl_order": number}
+    return type(name, (space, part, bpy.types.Panel), fields)
+
+
+PARTS = (_Main, _Jobs, _Depth, _Camera, _Model, _Result)
+classes = (
+    FLUXDEPTH_UL_jobs,
+    *(_panel(space, part, number) for space in (_View3D, _ImageEditor) for number, part in enumerate(PARTS)),
+)
+_register_classes, _unregister_classes = bpy.utils.register_classes_factory(classes)
+
+
+def register() -> None:
+    """Show the panels, and what runs in the status bar."""
+    _register_classes()
+    bpy.types.STATUSBAR_HT_header.append(_draw_status)
+
+
+def unregister() -> None:
+    """Take them down."""
+    bpy.types.STATUSBAR_HT_header.remove(_draw_status)
+    _unregister_classes()

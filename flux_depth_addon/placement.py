@@ -1,0 +1,88 @@
+"""A finished picture into the Image Editor and onto the camera's frame."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import bpy
+
+from .core.errors import InputError
+
+if TYPE_CHECKING:
+    from .core.job import Job
+
+MARK = "flux_depth"
+"""The custom property of images that this extension loaded."""
+
+
+def place(job: Job) -> None:
+    """Show an arrived picture where its scene wants it; a camera that is gone or locked is passed over."""
+    scene = bpy.data.scenes[job.request.scene]
+    camera = scene.objects.get(job.request.camera)
+    destination = scene.flux_depth.destination
+    image = load(Path(job.result))
+    if destination in {"EDITOR", "BOTH"}:
+        show_in_editor(image)
+    if destination in {"CAMERA", "BOTH"} and camera and camera.type == "CAMERA" and camera.data.is_editable:
+        put_behind(camera, image)
+
+
+def load(path: Path) -> bpy.types.Image:
+    """The picture as an image data-block, the same one for the same file. Raises InputError."""
+    try:
+        image = bpy.data.images.load(str(path), check_existing=True)
+    except RuntimeError:
+        raise InputError(f"{path.name} cannot be opened: it was moved or deleted.") from None
+    image[MARK] = True
+    return image
+
+
+def show_in_editor(image: bpy.types.Image, *, open_one: bool = False) -> bool:
+    """Show an image in an open Image Editor, or in a window of its own where that is wanted; False when it is not shown."""
+    spaces = [area.spaces.active for area in _areas() if area.type == "IMAGE_EDITOR"]
+    free = [space for space in spaces if not space.use_image_pin]
+    if free or spaces:
+        (free or spaces)[0].image = image
+        return True
+    if open_one and not bpy.app.background:
+        _new_editor().image = image
+        return True
+    return False
+
+
+def put_behind(camera: bpy.types.Object, image: bpy.types.Image) -> bpy.types.CameraBackgroundImage:
+    """Lay an image exactly on the camera's frame, in the one slot that is ours. Raises InputError for a linked camera."""
+    if not camera.data.is_editable:
+        raise InputError(f"The camera “{camera.name}” is linked from another file and cannot hold a background image.")
+    slot = slot_of(camera) or _new_slot(camera)
+    slot.image = image
+    slot.show_background_image = True
+    camera.data.show_background_images = True
+    return slot
+
+
+def slot_of(camera: bpy.types.Object) -> bpy.types.CameraBackgroundImage | None:
+    """Our slot among the camera's background images."""
+    slots = camera.data.background_images
+    return next((slot for slot in slots if slot.image and slot.image.get(MARK)), None)
+
+
+def _new_slot(camera: bpy.types.Object) -> bpy.types.CameraBackgroundImage:
+    slot = camera.data.background_images.new()
+    slot.frame_method = "STRETCH"  # the picture is the frame: anything else would move it by part of a pixel
+    slot.display_depth = "FRONT"
+    slot.alpha = 1.0
+    return slot
+
+
+def _areas() -> list[bpy.types.Area]:
+    windows = bpy.context.window_manager.windows
+    return [area for window in windows for area in window.screen.areas]
+
+
+def _new_editor() -> bpy.types.SpaceImageEditor:
+    bpy.ops.wm.window_new()
+    area = bpy.context.window_manager.windows[-1].screen.areas[0]
+    area.type = "IMAGE_EDITOR"
+    return area.spaces.active

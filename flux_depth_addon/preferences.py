@@ -1,0 +1,180 @@
+"""The add-on's preferences: providers, keys, folders. The only place in Blender that touches a key.
+
+Keys are held in memory until Blender quits and are written nowhere, Blender's own preferences included; a key that is
+to last comes from the environment.
+"""
+
+import os
+from functools import cache
+from pathlib import Path
+
+import bpy
+from bpy.props import EnumProperty, StringProperty
+
+from .core import models
+from .core.addresses import is_loopback
+from .core.errors import InputError
+
+_typed_keys: dict[str, str] = {}
+
+
+def current() -> "FLUXDEPTH_AP_preferences | None":
+    """The preferences, or None where the add-on is not enabled (the command line under a bare wheel)."""
+    addon = bpy.context.preferences.addons.get(__package__)
+    return addon.preferences if addon else None
+
+
+@cache
+def data_folder() -> Path:
+    """Where the journal lives: $FLUX_DEPTH_DATA, else the folder that Blender gives to this extension."""
+    if chosen := os.environ.get("FLUX_DEPTH_DATA"):
+        return Path(chosen).expanduser()
+    try:
+        return Path(bpy.utils.extension_path_user(__package__))
+    except ValueError:  # run from a checkout, not installed as an extension
+        return Path(bpy.utils.user_resource("DATAFILES", path="flux_depth"))
+
+
+def table_files() -> list[Path]:
+    """The user's own table of models, if there is one."""
+    return [data_folder() / "models.toml"]
+
+
+@cache
+def table() -> models.Table:
+    """The models to choose from. A broken file of the user's is left out; `table_problem` says why."""
+    try:
+        return models.load(*table_files())
+    except InputError:
+        return models.load()
+
+
+@cache
+def table_problem() -> str:
+    """What is wrong with the user's own table of models, or nothing."""
+    try:
+        models.load(*table_files())
+    except InputError as error:
+        return str(error)
+    return ""
+
+
+def forget_table() -> None:
+    """Read the tables and folders anew at the next question."""
+    for cached in (table, table_problem, data_folder):
+        cached.cache_clear()
+
+
+def key_in_environment(provider: models.Provider) -> str:
+    """The name of the environment variable that holds this provider's key, or nothing."""
+    return next((name for name in provider.key_env if os.environ.get(name)), "")
+
+
+def keys(rows: models.Table | None = None) -> dict[str, str]:
+    """Every key that is known, by provider: the environment's, else what was typed."""
+    providers = (rows or table()).providers.values()
+    found = {row.name: os.environ.get(key_in_environment(row)) or _typed_keys.get(row.name, "") for row in providers}
+    return {name: key for name, key in found.items() if key}
+
+
+def has_key(provider: models.Provider) -> bool:
+    """Whether the provider can be asked: it needs no key, or there is one."""
+    return not provider.key_header or bool(key_in_environment(provider) or _typed_keys.get(provider.name))
+
+
+def offline_reason(provider: models.Provider, base: str = "") -> str:
+    """Why nothing may be sent to this provider now, or nothing."""
+    address = base or provider.base
+    if bpy.app.online_access or not address or is_loopback(address):
+        return ""
+    return "Blender's online access is off: allow it in Preferences › System › Network"
+
+
+def default_model() -> str:
+    """The model of a scene in which none was chosen: the first of the preferred provider."""
+    preferred = current().provider if current() else ""
+    if preferred in ("", models.DEFAULT.partition(":")[0]):
+        return models.DEFAULT
+    return next((model.id for model in table().of(preferred)), models.DEFAULT)
+
+
+def output_folder(blend: str) -> Path:
+    """Where pictures made in that blend file go; beside it once it was saved, unless the preferences say otherwise."""
+    chosen = current()
+    if chosen and chosen.output == "CHOSEN" and chosen.folder:
+        return Path(bpy.path.abspath(chosen.folder))
+    if blend and not (chosen and chosen.output == "OWN"):
+        return Path(blend).parent / "flux_depth"
+    return data_folder() / "pictures"
+
+
+def _keyed() -> dict[str, models.Provider]:
+    return {name: provider for name, provider in table().providers.items() if provider.key_header}
+
+
+def _key_property(provider: models.Provider) -> object:
+    name = provider.name
+
+    def read(_preferences: object) -> str:
+        return _typed_keys.get(name, "")
+
+    def write(_preferences: object, value: str) -> None:
+        _typed_keys[name] = value.strip()
+
+    return StringProperty(
+        name=f"{provider.label} Key",
+        description=f"Kept in memory until Blender quits, written nowhere. To keep it, set {provider.key_env[0]} "
+        "in the system's environment",
+        subtype="PASSWORD",
+        get=read,
+        set=write,
+    )
+
+
+def _provider_items(_preferences: object, _context: object) -> list[tuple[str, str, str]]:
+    return _items()
+
+
+@cache
+def _items() -> list[tuple[str, str, str]]:
+    # Blender keeps no reference to these texts, so they must stay alive here.
+    return [(name, provider.label, f"Ask {provider.label} first") for name, provider in table().providers.items()]
+
+
+class FLUXDEPTH_AP_preferences(bpy.types.AddonPreferences):
+    """Whom to ask, with which key, and where pictures go"""
+
+    bl_idname = __package__
+
+    provider: EnumProperty(name="Provider", description="Whose models new scenes start with", items=_provider_items)
+    output: EnumProperty(
+        name="Pictures Go",
+        description="Where finished pictures are written",
+        items=[
+            ("BLEND", "Beside the Blend File", "A folder flux_depth beside the file; the add-on's own while it is unsaved"),
+            ("OWN", "To the Add-on's Folder", "The folder that Blender gives to this extension"),
+            ("CHOSEN", "To a Folder", "A folder of your choice"),
+        ],
+    )
+    folder: StringProperty(name="Folder", description="Where finished pictures are written", subtype="DIR_PATH")
+
+    def draw(self, _context: bpy.types.Context) -> None:
+        """Keys first: without one only the sandbox works."""
+        from .panels import draw_preferences
+
+        draw_preferences(self.layout, self)
+
+
+def register() -> None:
+    """Give each provider of the table a key field, then show the preferences to Blender."""
+    forget_table()
+    for name, provider in _keyed().items():
+        FLUXDEPTH_AP_preferences.__annotations__[f"key_{name}"] = _key_property(provider)
+    bpy.utils.register_class(FLUXDEPTH_AP_preferences)
+
+
+def unregister() -> None:
+    """Take the preferences back, and the keys with them."""
+    bpy.utils.unregister_class(FLUXDEPTH_AP_preferences)
+    _typed_keys.clear()
+    _items.cache_clear()

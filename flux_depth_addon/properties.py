@@ -1,0 +1,215 @@
+"""What an artist sets for a scene, and the request it makes."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import bpy
+from bpy.props import (
+    BoolProperty,
+    CollectionProperty,
+    EnumProperty,
+    FloatProperty,
+    IntProperty,
+    PointerProperty,
+    StringProperty,
+)
+
+from . import preferences
+from .core.framing import Framing, fit
+from .core.models import Model
+
+if TYPE_CHECKING:
+    from .core.depth_map import DepthSettings
+    from .core.request import Request
+
+MAX_SEED = 2**31 - 1
+
+
+def _model_items(_settings: object, _context: object) -> list[tuple[str, str, str, int]]:
+    return _items_of(id(preferences.table()))
+
+
+_kept_items: dict[int, list[tuple[str, str, str, int]]] = {}
+
+
+def _items_of(table_key: int) -> list[tuple[str, str, str, int]]:
+    # Blender keeps no reference to these texts, so they must stay alive here.
+    if table_key not in _kept_items:
+        _kept_items.clear()
+        _kept_items[table_key] = [
+            (model.id, _menu_label(model), f"{model.price} a picture. {model.warning}", number)
+            for number, model in enumerate(preferences.table().models.values())
+        ]
+    return _kept_items[table_key]
+
+
+def _menu_label(model: Model) -> str:
+    return f"{model.provider.label}: {model.label}" if model.provider.key_header else model.label
+
+
+def _get_model(settings: "FLUXDEPTH_PG_settings") -> int:
+    ids = list(preferences.table().models)
+    wanted = settings.model_id or preferences.default_model()
+    return ids.index(wanted) if wanted in ids else -1
+
+
+def _set_model(settings: "FLUXDEPTH_PG_settings", number: int) -> None:
+    settings.model_id = list(preferences.table().models)[number]
+
+
+def _is_camera(_settings: object, thing: bpy.types.Object) -> bool:
+    return thing.type == "CAMERA"
+
+
+class FLUXDEPTH_PG_settings(bpy.types.PropertyGroup):
+    """A scene's prompt and dials. Saved in the blend file, so never an address, a key or a folder"""
+
+    prompt: StringProperty(name="Prompt", description="What the picture should show; the depth keeps the composition")
+    model_id: StringProperty(options={"HIDDEN"})
+    model: EnumProperty(
+        name="Model",
+        description="Which model paints, and at which provider",
+        items=_model_items,
+        get=_get_model,
+        set=_set_model,
+        options=set(),
+    )
+    use_seed: BoolProperty(name="Fixed Seed", description="Use this seed; off: another one for every picture")
+    seed: IntProperty(name="Seed", description="Same seed, same picture", default=1, min=1, max=MAX_SEED)
+    steps: IntProperty(name="Steps", description="More steps take longer and refine more", default=50, min=1, soft_min=15, soft_max=50)
+    guidance: FloatProperty(
+        name="Guidance",
+        description="How closely the prompt is followed; lower looks more natural",
+        default=15.0,
+        min=0.0,
+        soft_min=1.0,
+        soft_max=100.0,
+        precision=1,
+    )
+    safety_tolerance: IntProperty(
+        name="Safety Tolerance", description="0 is the strictest content filter, 6 the most lenient", default=2, min=0, soft_max=6
+    )
+    prompt_upsampling: BoolProperty(name="Let the Provider Enrich the Prompt", description="Also makes the same seed give another picture")
+    output_format: EnumProperty(
+        name="Format",
+        description="What the provider sends",
+        items=[("png", "PNG", "Lossless"), ("jpeg", "JPEG", "Smaller, with compression artefacts")],
+    )
+    finetune_id: StringProperty(name="Fine-tune ID", description="The id of a fine-tune trained in your own account")
+    finetune_strength: FloatProperty(
+        name="Strength", description="How much of the fine-tune; 1 is its full influence", default=1.1, min=0.0, max=2.0
+    )
+    use_near: BoolProperty(name="Set Near", description="Off: the nearest depth in view, outliers left out")
+    near: FloatProperty(name="Near", description="This near is white", default=1.0, min=0.0001, soft_max=1000.0, subtype="DISTANCE")
+    use_far: BoolProperty(name="Set Far", description="Off: the farthest depth in view, outliers left out")
+    far: FloatProperty(name="Far", description="This far is black", default=20.0, min=0.0001, soft_max=10000.0, subtype="DISTANCE")
+    curve: EnumProperty(
+        name="Curve",
+        description="How metres become grey",
+        items=[
+            ("disparity", "Disparity", "1 / distance, as the models were trained on: detail where it is near"),
+            ("linear", "Linear", "Even steps from near to far"),
+        ],
+    )
+    engine: EnumProperty(
+        name="Engine",
+        description="What renders the Z pass",
+        items=[
+            ("WORKBENCH", "Workbench", "Fast; every surface is solid"),
+            ("CYCLES", "Cycles", "One sample; sees displacement and cut-out materials, and panoramic cameras"),
+            ("SCENE", "The Scene's", "The engine that the scene renders with"),
+        ],
+    )
+    megapixels: FloatProperty(
+        name="Megapixels", description="The size to ask for; the camera's aspect is kept", default=1.0, min=0.1, max=4.0, precision=2
+    )
+    camera: PointerProperty(name="Camera", description="None: the scene's own", type=bpy.types.Object, poll=_is_camera)
+    destination: EnumProperty(
+        name="Show In",
+        description="Where a finished picture appears; its file is written in any case",
+        items=[
+            ("BOTH", "Both", "In an open Image Editor, and on the camera"),
+            ("EDITOR", "Image Editor", "In an open Image Editor"),
+            ("CAMERA", "Camera", "On the camera's frame, as its background image"),
+        ],
+    )
+
+
+class FLUXDEPTH_PG_job(bpy.types.PropertyGroup):
+    """A row of the job list; its name is the job's id"""
+
+
+def model_of(settings: "FLUXDEPTH_PG_settings") -> Model:
+    """The model that a scene asks; raises InputError when the table has no such model."""
+    return preferences.table()[settings.model_id or preferences.default_model()]
+
+
+def framing_of(scene: bpy.types.Scene, model: Model) -> Framing:
+    """The size that the model gets for this scene's camera, and the frame in it; raises InputError."""
+    from . import capture
+
+    settings = scene.flux_depth
+    overscan = not capture.is_panoramic(settings.camera or capture.camera_of(scene))
+    return fit(capture.frame_aspect(scene), model.limits, megapixels=settings.megapixels, overscan=overscan)
+
+
+def depth_settings_of(scene: bpy.types.Scene) -> "DepthSettings":
+    """Near, far and curve as set; near and far in metres, whatever unit the scene shows."""
+    from .core.depth_map import DepthSettings
+
+    settings, metres = scene.flux_depth, scene.unit_settings.scale_length
+    near = settings.near * metres if settings.use_near else None
+    far = settings.far * metres if settings.use_far else None
+    return DepthSettings(near=near, far=far, curve=settings.curve)
+
+
+def request_of(context: bpy.types.Context) -> "Request":
+    """The request that the context's scene makes; raises InputError for what cannot be asked."""
+    from . import capture
+    from .core.request import Request, check
+
+    scene, settings = context.scene, context.scene.flux_depth
+    model = model_of(settings)
+    tuned = model.finetune != "none" and bool(settings.finetune_id)
+    request = Request(
+        prompt=settings.prompt.strip(),
+        model=model.id,
+        framing=framing_of(scene, model),
+        depth=depth_settings_of(scene),
+        engine=settings.engine,
+        seed=settings.seed if settings.use_seed else None,
+        steps=settings.steps,
+        guidance=settings.guidance,
+        safety_tolerance=settings.safety_tolerance,
+        prompt_upsampling=settings.prompt_upsampling,
+        output_format=settings.output_format,
+        finetune_id=settings.finetune_id.strip() if tuned else "",
+        finetune_strength=settings.finetune_strength if tuned else None,
+        blend=Path(bpy.data.filepath).name,
+        scene=scene.name,
+        view_layer=context.view_layer.name,
+        camera=(settings.camera or capture.camera_of(scene)).name,
+        frame=scene.frame_current_final,
+    )
+    check(request, model)
+    return request
+
+
+classes = (FLUXDEPTH_PG_settings, FLUXDEPTH_PG_job)
+_register_classes, _unregister_classes = bpy.utils.register_classes_factory(classes)
+
+
+def register() -> None:
+    """Hang the settings on scenes, and the job list on the window manager, which is not saved."""
+    _register_classes()
+    bpy.types.Scene.flux_depth = PointerProperty(type=FLUXDEPTH_PG_settings)
+    bpy.types.WindowManager.flux_depth_jobs = CollectionProperty(type=FLUXDEPTH_PG_job, options={"SKIP_SAVE"})
+    bpy.types.WindowManager.flux_depth_job = IntProperty(name="Job", options={"SKIP_SAVE"})
+
+
+def unregister() -> None:
+    """Take them down again; what a blend file holds stays in it."""
+    del bpy.types.WindowManager.flux_depth_job
+    del bpy.types.WindowManager.flux_depth_jobs
+    del bpy.types.Scene.flux_depth
+    _unregister_classes()

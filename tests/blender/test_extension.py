@@ -1,0 +1,163 @@
+"""The extension in Blender: enabled, disabled, and what its buttons say when they are off."""
+
+import os
+from types import SimpleNamespace
+
+import bpy
+import pytest
+from mathutils import Vector
+
+SECRET = "sk-marked-0123456789abcdef"
+
+
+@pytest.fixture
+def settings(fresh_file):
+    """The scene's settings, ready to generate in the sandbox."""
+    fresh_file.flux_depth.model_id = "sandbox"
+    fresh_file.flux_depth.prompt = "a garden in the morning"
+    return fresh_file.flux_depth
+
+
+def why_not(part, context=None):
+    return part("operators").obstacle(context or bpy.context)
+
+
+def test_disabling_and_enabling_again_leaves_nothing_behind(fresh_file, extension):
+    before = set(dir(bpy.types))
+    extension.unregister()
+    gone = before - set(dir(bpy.types))
+    assert any("FLUXDEPTH" in name for name in gone)
+    assert not hasattr(bpy.types.Scene, "flux_depth")
+    extension.register()
+    assert set(dir(bpy.types)) == before
+
+
+def test_the_default_model_is_the_one_it_was_made_for(fresh_file):
+    assert fresh_file.flux_depth.model == "cometapi:flux-pro-1-0-depth-finetuned"
+
+
+def test_everything_in_place_leaves_no_obstacle(settings, part):
+    assert why_not(part) == ""
+    assert bpy.ops.flux_depth.generate.poll()
+
+
+def test_no_camera_is_said(settings, part):
+    bpy.context.scene.camera = None
+    assert "no camera" in why_not(part)
+    assert not bpy.ops.flux_depth.generate.poll()
+    assert not bpy.ops.flux_depth.preview_depth.poll()
+
+
+def test_no_prompt_is_said(settings, part):
+    settings.prompt = "   "
+    assert "no prompt" in why_not(part)
+
+
+def test_no_key_is_said(settings, part):
+    settings.model_id = ""
+    assert "no CometAPI key" in why_not(part)
+
+
+def test_offline_is_said_once_there_is_a_key(settings, part, monkeypatch):
+    settings.model_id = ""
+    monkeypatch.setenv("COMETAPI_KEY", SECRET)
+    assert not bpy.app.online_access
+    assert "online access is off" in why_not(part)
+
+
+def test_a_model_of_a_stranger_s_file_that_is_not_in_the_table_is_said(settings, part):
+    settings.model_id = "evil:model"
+    assert "not in the table" in why_not(part)
+    assert not bpy.ops.flux_depth.generate.poll()
+
+
+def test_a_typed_key_is_found_and_written_nowhere(settings, part, tmp_path):
+    preferences = part("preferences")
+    preferences.current().key_cometapi = f"  {SECRET}\n"
+    assert preferences.keys()["cometapi"] == SECRET
+    bpy.ops.wm.save_userpref()
+    bpy.ops.wm.save_as_mainfile(filepath=str(tmp_path / "scene.blend"), compress=False)
+    home = os.environ["BLENDER_USER_RESOURCES"]
+    written = [path for root, _, names in os.walk(home) for path in (os.path.join(root, name) for name in names)]
+    for path in [*written, tmp_path / "scene.blend"]:
+        with open(path, "rb") as file:
+            assert SECRET.encode() not in file.read(), path
+    preferences.current().key_cometapi = ""
+
+
+def test_the_environment_s_key_comes_first(part, fresh_file, monkeypatch):
+    preferences = part("preferences")
+    preferences.current().key_cometapi = "typed"
+    monkeypatch.setenv("COMETAPI_API_KEY", "second-name")
+    assert preferences.keys()["cometapi"] == "second-name"
+    monkeypatch.setenv("COMETAPI_KEY", "first-name")
+    assert preferences.keys()["cometapi"] == "first-name"
+    preferences.current().key_cometapi = ""
+
+
+def test_the_child_gets_an_environment_without_keys(part, fresh_file, monkeypatch):
+    monkeypatch.setenv("COMETAPI_KEY", SECRET)
+    monkeypatch.setenv("PYTHONSTARTUP", "/somewhere")
+    environment = part("worker_process")._environment(part("core.models").load())
+    assert SECRET not in environment.values()
+    assert "PYTHONSTARTUP" not in environment
+
+
+def test_pictures_go_beside_a_saved_file(part, fresh_file, data):
+    folder = part("preferences").output_folder
+    assert folder("/work/shots/room.blend").as_posix() == "/work/shots/flux_depth"
+    assert folder("") == data / "pictures"
+
+
+def test_a_request_holds_what_the_panel_shows(settings, part):
+    settings.use_seed, settings.seed, settings.guidance = True, 77, 20.0
+    request = part("properties").request_of(bpy.context)
+    assert (request.prompt, request.seed, request.guidance, request.model) == (settings.prompt, 77, 20.0, "sandbox")
+    assert (request.scene, request.camera) == ("Scene", "Camera")
+
+
+def test_a_fine_tune_is_not_sent_to_a_model_without_one(settings, part):
+    settings.finetune_id = "my-finetune"
+    settings.model_id = "cometapi:flux-pro-1.0-depth"
+    request = part("properties").request_of(bpy.context)
+    assert (request.finetune_id, request.finetune_strength) == ("", None)
+
+
+def test_near_and_far_are_metres_whatever_the_scene_s_unit(settings, part):
+    bpy.context.scene.unit_settings.scale_length = 0.01
+    settings.use_far, settings.far = True, 500.0
+    assert part("properties").depth_settings_of(bpy.context.scene).far == pytest.approx(5.0)
+
+
+def test_a_preview_shows_the_map_and_says_what_it_is_worth(settings, part):
+    assert bpy.ops.flux_depth.preview_depth() == {"FINISHED"}
+    operators = part("operators")
+    image = bpy.data.images[operators.PREVIEW]
+    assert tuple(image.size) == (1344, 768)
+    assert image[operators.VERDICT]
+    assert image.colorspace_settings.is_data
+
+
+def test_an_unforeseen_problem_in_a_button_is_one_sentence(part):
+    said = []
+    button = SimpleNamespace(run=lambda _context: 1 / 0, report=lambda _kind, text: said.append(text))
+    result = part("operators")._Button.execute(button, None)
+    assert result == {"CANCELLED"}
+    assert "ZeroDivisionError" in said[0]
+
+
+def test_a_distant_thing_makes_the_preview_advise_and_the_button_follows(settings, part):
+    camera = bpy.context.scene.camera
+    camera.data.clip_end = 5000
+    bpy.ops.mesh.primitive_plane_add(size=13)
+    bpy.ops.mesh.primitive_plane_add(size=900, rotation=camera.matrix_world.to_euler())
+    bpy.context.object.location = camera.matrix_world @ Vector((0, 0, -900))
+    settings.curve = "linear"
+    bpy.ops.flux_depth.preview_depth()
+    operators = part("operators")
+    image = bpy.data.images[operators.PREVIEW]
+    assert not image[operators.GOOD]
+    assert "set Far to" in image[operators.VERDICT]
+    assert bpy.ops.flux_depth.follow_advice() == {"FINISHED"}
+    assert settings.use_far
+    assert image[operators.GOOD]

@@ -1,0 +1,131 @@
+"""The whole way of a picture in Blender: click, worker, sandbox, journal, and where it lands."""
+
+import time
+from pathlib import Path
+
+import bpy
+import pytest
+from PIL import Image
+
+
+@pytest.fixture
+def ready(fresh_file, data, part):
+    """A scene that may generate in the sandbox, with a journal of its own."""
+    fresh_file.flux_depth.model_id = "sandbox"
+    fresh_file.flux_depth.prompt = "a garden in the morning"
+    part("watch").unregister()
+    part("watch").register()
+    yield fresh_file
+    part("worker_process").let_go()
+
+
+def generate(part):
+    """Press the button; the newest job."""
+    assert bpy.ops.flux_depth.generate() == {"FINISHED"}
+    return next(iter(part("watch").jobs.values()))
+
+
+def wait(part, until, seconds=30):
+    """What the window's timer does, as no window is there to do it."""
+    watch, end = part("watch"), time.monotonic() + seconds
+    while not until():
+        assert time.monotonic() < end, watch.jobs
+        watch._tick()
+        time.sleep(0.1)
+
+
+def finished(part, job):
+    return lambda: part("watch").jobs[job.id].is_final
+
+
+def test_a_click_becomes_a_picture_on_the_camera_s_frame(ready, part):
+    job = generate(part)
+    wait(part, finished(part, job))
+    done = part("watch").jobs[job.id]
+    assert (done.step, done.charged, done.error_message) == ("DONE", "no", "")
+    slot = part("placement").slot_of(ready.camera)
+    assert Path(bpy.path.abspath(slot.image.filepath)) == Path(done.result)
+    assert Image.open(done.result).size == (1344, 756)
+
+
+def test_the_button_returns_before_the_picture_is_made(ready, part):
+    job = generate(part)
+    assert not job.is_final
+    wait(part, finished(part, job))
+
+
+def test_a_picture_for_another_file_waits_until_that_file_is_open_again(ready, part, tmp_path):
+    bpy.ops.wm.save_as_mainfile(filepath=str(tmp_path / "room.blend"))
+    job = generate(part)
+    bpy.ops.wm.read_homefile(use_empty=False)
+    wait(part, finished(part, job))
+    assert not part("watch").jobs[job.id].seen
+    assert part("placement").slot_of(bpy.context.scene.camera) is None
+    bpy.ops.wm.open_mainfile(filepath=str(tmp_path / "room.blend"))
+    part("watch")._tick()
+    assert part("watch").jobs[job.id].seen
+    assert part("placement").slot_of(bpy.context.scene.camera)
+
+
+def test_a_new_unsaved_file_does_not_get_the_last_one_s_picture(ready, part):
+    job = generate(part)
+    bpy.ops.wm.read_homefile(use_empty=False)
+    wait(part, finished(part, job))
+    assert part("placement").slot_of(bpy.context.scene.camera) is None
+    assert Path(part("watch").jobs[job.id].result).is_file()
+
+
+def test_disabling_in_the_middle_of_a_job_loses_nothing(ready, part, extension, data):
+    job = generate(part)
+    wait(part, lambda: part("watch").jobs[job.id].remote_id)
+    extension.unregister()
+    journal = part("core.journal").Journal(data)
+    end = time.monotonic() + 20
+    while not journal.get(job.id).is_final and time.monotonic() < end:
+        time.sleep(0.1)
+    journal.close()
+    extension.register()
+    wait(part, lambda: job.id in part("watch").jobs)
+    assert part("watch").jobs[job.id].step == "DONE"
+
+
+def test_cancelling_says_what_it_cost(ready, part):
+    job = generate(part)
+    wait(part, lambda: part("watch").jobs[job.id].remote_id)
+    bpy.ops.flux_depth.cancel(job_id=job.id)
+    cancelled = part("watch").jobs[job.id]
+    assert cancelled.step == "CANCELLED"
+    assert "it costs nothing" in cancelled.error_message
+
+
+def test_a_cancelled_picture_can_still_be_fetched(ready, part):
+    job = generate(part)
+    wait(part, lambda: part("watch").jobs[job.id].remote_id)
+    bpy.ops.flux_depth.cancel(job_id=job.id)
+    bpy.ops.flux_depth.retry(job_id=job.id)
+    wait(part, finished(part, job))
+    assert part("watch").jobs[job.id].step == "DONE"
+
+
+def test_pictures_of_a_saved_file_are_written_beside_it(ready, part, tmp_path):
+    bpy.ops.wm.save_as_mainfile(filepath=str(tmp_path / "room.blend"))
+    job = generate(part)
+    wait(part, finished(part, job))
+    assert Path(part("watch").jobs[job.id].result).parent == tmp_path / "flux_depth"
+
+
+def test_generating_changes_nothing_in_the_scene(ready, part):
+    before = [(name, len(getattr(bpy.data, name))) for name in ("scenes", "objects", "cameras", "images", "node_groups")]
+    ready.flux_depth.destination = "EDITOR"
+    job = generate(part)
+    assert [(name, len(getattr(bpy.data, name))) for name, _ in before] == before
+    wait(part, finished(part, job))
+
+
+def test_a_failed_capture_spends_nothing(ready, part, data):
+    for thing in list(ready.objects):
+        if thing.type == "MESH":
+            bpy.data.objects.remove(thing)
+    with pytest.raises(RuntimeError, match="camera sees nothing"):
+        bpy.ops.flux_depth.generate()
+    assert not part("watch").jobs

@@ -1,0 +1,61 @@
+"""A picture lands in the Image Editor and exactly on the camera's frame."""
+
+import bpy
+import numpy as np
+import pytest
+from PIL import Image
+
+
+@pytest.fixture
+def picture(tmp_path):
+    """Four unequal corners: no flip or turn of it is itself."""
+    pixels = np.zeros((36, 64, 3), np.uint8)
+    pixels[:18, :32], pixels[:18, 32:], pixels[18:, :32] = (255, 0, 0), (0, 255, 0), (0, 0, 255)
+    path = tmp_path / "corners.png"
+    Image.fromarray(pixels).save(path)
+    return path
+
+
+def test_the_same_file_is_the_same_image(fresh_file, part, picture):
+    placement = part("placement")
+    assert placement.load(picture) is placement.load(picture)
+
+
+def test_a_picture_that_was_deleted_is_one_sentence(fresh_file, part, picture):
+    picture.unlink()
+    with pytest.raises(part("core.errors").InputError, match="moved or deleted"):
+        part("placement").load(picture)
+
+
+def test_the_background_is_the_frame_and_nothing_else(fresh_file, part, picture):
+    placement = part("placement")
+    slot = placement.put_behind(fresh_file.camera, placement.load(picture))
+    assert slot.frame_method == "STRETCH"
+    assert tuple(slot.offset) == (0, 0) and slot.scale == 1 and slot.rotation == 0
+    assert not slot.use_flip_x and not slot.use_flip_y
+    assert fresh_file.camera.data.show_background_images
+
+
+def test_the_next_picture_takes_the_same_slot_and_leaves_others_alone(fresh_file, part, picture, tmp_path):
+    placement, camera = part("placement"), fresh_file.camera
+    theirs = camera.data.background_images.new()
+    theirs.image = bpy.data.images.new("theirs", 8, 8)
+    first = placement.put_behind(camera, placement.load(picture))
+    first.alpha, first.display_depth = 0.3, "BACK"
+    second_path = tmp_path / "second.png"
+    Image.open(picture).save(second_path)
+    second = placement.put_behind(camera, placement.load(second_path))
+    assert len(camera.data.background_images) == 2
+    assert second.image.filepath.endswith("second.png")
+    assert (round(second.alpha, 3), second.display_depth) == (0.3, "BACK")
+    assert theirs.image.name == "theirs"
+
+
+def test_a_linked_camera_is_refused_in_one_sentence(fresh_file, part, picture, tmp_path):
+    library = tmp_path / "library.blend"
+    bpy.data.libraries.write(str(library), {fresh_file.camera})
+    with bpy.data.libraries.load(str(library), link=True) as (there, here):
+        here.objects = there.objects
+    linked = here.objects[0]
+    with pytest.raises(part("core.errors").InputError, match="linked from another file"):
+        part("placement").put_behind(linked, part("placement").load(picture))
