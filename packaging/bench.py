@@ -1,0 +1,228 @@
+"""Measurements, side by side in one run: each figure is a ratio, or a time beyond what is not ours.
+
+The machine's own speed drops out of a ratio; pairs are taken in turn, and medians are told.
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+MEASURES: dict[str, tuple[Callable[[int], str], str]] = {}
+"""By name: what measures it in that many rounds, and the goal."""
+
+
+def measure(name: str, goal: str) -> Callable[[Callable[[int], str]], Callable[[int], str]]:
+    """Enter a measurement in the table."""
+
+    def enter(function: Callable[[int], str]) -> Callable[[int], str]:
+        MEASURES[name] = (function, goal)
+        return function
+
+    return enter
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Print a line for each measurement asked for, or for all."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("names", nargs="*", choices=[*MEASURES, []], help="default: all")
+    parser.add_argument("--rounds", type=int, default=5)
+    options = parser.parse_args(arguments)
+    for name in options.names or MEASURES:
+        function, goal = MEASURES[name]
+        print(f"{name:10}  {function(options.rounds)}  (goal: {goal})", flush=True)
+    return 0
+
+
+def seconds(work: Callable[[], object]) -> float:
+    """How long it takes."""
+    started = time.perf_counter()
+    work()
+    return time.perf_counter() - started
+
+
+def paired(ours: Callable[[], object], theirs: Callable[[], object], rounds: int) -> str:
+    """The median of the ratios ours / theirs, taken in turn, after one warm-up of each."""
+    theirs(), ours()
+    pairs = [(seconds(ours), seconds(theirs)) for _ in range(rounds)]
+    ratio = statistics.median(own / other for own, other in pairs)
+    own, other = (statistics.median(column) * 1000 for column in zip(*pairs, strict=True))
+    return f"ratio {ratio:.2f}: {own:.0f} ms against {other:.0f} ms, median of {rounds}"
+
+
+@measure("capture", "1.15 times a bare Workbench render of the same scene and size, or less")
+def capture(rounds: int) -> str:
+    """Depth as an array, against a render that is thrown away."""
+    import bpy
+    import demo_scene
+
+    from flux_depth_addon.capture import capture, frame_aspect
+    from flux_depth_addon.core.framing import Limits, fit
+
+    demo_scene.build()
+    scene = bpy.context.scene
+    framing = fit(frame_aspect(scene), Limits())
+    scene.render.engine = "BLENDER_WORKBENCH"
+    scene.render.resolution_x, scene.render.resolution_y = framing.width, framing.height
+    scene.render.resolution_percentage = 100
+    return paired(lambda: capture(scene=scene, framing=framing), bpy.ops.render.render, rounds)
+
+
+@measure("png", "1.5 times Pillow alone saving the same picture, or less, at a megapixel")
+def png(rounds: int) -> str:
+    """From Z to the bytes that are sent, against Pillow's own PNG of the same 8-bit picture."""
+    from flux_depth_addon.core.depth_map import DepthSettings, control_image
+    from flux_depth_addon.core.depth_map import png as encode
+
+    z = _landscape()
+    picture, _verdict = control_image(z, DepthSettings())
+    ours = paired(
+        lambda: encode(control_image(z, DepthSettings())[0]),
+        lambda: picture.save(io.BytesIO(), "PNG"),
+        rounds,
+    )
+    level = paired(
+        lambda: encode(control_image(z, DepthSettings())[0]),
+        lambda: picture.save(io.BytesIO(), "PNG", compress_level=1),
+        rounds,
+    )
+    return f"{ours}; against Pillow at our own compression level: {level.partition(':')[0]}"
+
+
+@measure("enable", "30 ms beyond an add-on that does nothing, or less")
+def enable(rounds: int) -> str:
+    """In a fresh Blender each time: enabling the extension, and enabling an empty one."""
+    with tempfile.TemporaryDirectory() as home:
+        _install(Path(home))
+        pairs = [(_enable(home, "flux_depth"), _enable(home, "nothing")) for _ in range(rounds)]
+    own, other = (statistics.median(column) for column in zip(*pairs, strict=True))
+    return f"{(own - other) * 1000:.1f} ms: {own * 1000:.1f} ms against {other * 1000:.1f} ms, median of {rounds}"
+
+
+@measure("overhead", "0.5 s beyond the endpoint's own 5 s, or less")
+def overhead(rounds: int) -> str:
+    """From the click to the picture on the disk, worker started anew each time."""
+    extra = statistics.median(_jobs(1, 5.0) - 5.0 for _ in range(rounds))
+    return f"{extra:.2f} s, median of {rounds}"
+
+
+@measure("many", "24 jobs at once take 1.3 times what one takes, or less")
+def many(rounds: int) -> str:
+    """The same endpoint, which takes 5 s for each picture, with 24 jobs and with one."""
+    pairs = [(_jobs(24, 5.0), _jobs(1, 5.0)) for _ in range(max(rounds // 2, 1))]
+    ratio = statistics.median(own / other for own, other in pairs)
+    return f"ratio {ratio:.2f}: {pairs[0][0]:.1f} s against {pairs[0][1]:.1f} s"
+
+
+@measure("memory", "told, at 4096 × 4096")
+def memory(_rounds: int) -> str:
+    """The peak of a whole process that captures once, beyond one that renders the same size with Workbench."""
+    own, other = (_peak(what) for what in ("capture", "render"))
+    return f"{own - other:.0f} MB beyond a bare Workbench render ({own:.0f} MB against {other:.0f} MB); Z itself is 67 MB"
+
+
+def _landscape() -> object:
+    import numpy as np
+
+    y, x = np.mgrid[0:768, 0:1344].astype(np.float32)
+    return (4 + 60 * (1 - y / 768) ** 2 + np.sin(x / 90) * np.cos(y / 70)).astype(np.float32)
+
+
+def _install(home: Path) -> None:
+    import shutil
+
+    for name in ("flux_depth", "nothing"):
+        target = home / "extensions" / "user_default" / name
+        if name == "nothing":
+            target.mkdir(parents=True)
+            (target / "__init__.py").write_text("def register(): pass\ndef unregister(): pass\n")
+        else:
+            shutil.copytree(ROOT / "flux_depth_addon", target)
+        manifest = (ROOT / "blender_manifest.toml").read_text(encoding="utf-8")
+        (target / "blender_manifest.toml").write_text(
+            manifest.replace('"flux_depth"', f'"{name}"'), encoding="utf-8"
+        )
+
+
+def _enable(home: str, name: str) -> float:
+    code = (
+        f"import os; os.environ['BLENDER_USER_RESOURCES'] = {home!r}\n"
+        "import bpy, addon_utils, time; started = time.perf_counter()\n"
+        f"addon_utils.enable('bl_ext.user_default.{name}', default_set=True)\n"
+        "print(); print(time.perf_counter() - started)"
+    )
+    return float(subprocess.check_output([sys.executable, "-c", code], text=True).split()[-1])
+
+
+def _jobs(count: int, delay: float) -> float:
+    """Seconds until that many jobs are done, from the first click; the endpoint answers with the map itself."""
+    from flux_depth_addon import worker_process
+    from flux_depth_addon.core import models
+    from flux_depth_addon.core.journal import Journal
+
+    table = models.load()
+    endpoint = [sys.executable, "-m", "flux_depth_addon.core.sandbox", "--port", "0", "--until-stdin-closes"]
+    endpoint += ["--delay", str(delay), "--picture", "echo"]
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        subprocess.Popen(
+            endpoint, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        ) as sandbox,
+        Journal(Path(folder)) as journal,
+    ):
+        base = sandbox.stdout.readline().strip() if sandbox.stdout else ""
+        request, control = _request(), _control()
+        started = time.perf_counter()
+        for _ in range(count):
+            journal.add(request, control, base=base)
+        worker_process.start(Path(folder), table, [], {})
+        while journal.unfinished():
+            time.sleep(0.02)
+        took = time.perf_counter() - started
+        assert all(job.result for job in journal.jobs()), [job.error_message for job in journal.jobs()]
+        worker_process.let_go()
+        sandbox.communicate()
+    return took
+
+
+def _request() -> object:
+    from flux_depth_addon.core.framing import Limits, fit
+    from flux_depth_addon.core.request import Request
+
+    return Request(prompt="a garden", model="sandbox", framing=fit(16 / 9, Limits()), seed=7)
+
+
+def _control() -> bytes:
+    from flux_depth_addon.core.depth_map import DepthSettings, control_image
+    from flux_depth_addon.core.depth_map import png as encode
+
+    return encode(control_image(_landscape(), DepthSettings())[0])
+
+
+def _peak(what: str) -> float:
+    """Megabytes."""
+    code = (
+        "import bpy, resource, sys\n"
+        "from flux_depth_addon.capture import capture\n"
+        "from flux_depth_addon.core.framing import Framing\n"
+        "scene = bpy.context.scene; scene.render.engine = 'BLENDER_WORKBENCH'\n"
+        "scene.render.resolution_x = scene.render.resolution_y = 4096; scene.render.resolution_percentage = 100\n"
+        "big = Framing(4096, 4096, 0, 0, 4096, 4096)\n"
+        "capture(scene=scene, framing=big) if sys.argv[1] == 'capture' else bpy.ops.render.render()\n"
+        "print(); print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)"
+    )
+    printed = subprocess.check_output([sys.executable, "-c", code, what], cwd=ROOT, text=True)
+    unit = 1 if sys.platform == "darwin" else 1024
+    return int(printed.split()[-1]) * unit / 1e6
+
+
+if __name__ == "__main__":
+    sys.exit(main())

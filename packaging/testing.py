@@ -1,0 +1,154 @@
+"""dev.py test: every part that this machine can run, a table of what happened, and one closing line."""
+
+from __future__ import annotations
+
+import subprocess
+import time
+import xml.etree.ElementTree as ElementTree
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import environments
+import pythons
+from environments import HOME, ROOT, Environment, SetupError
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """Counts of one part (a check counts as one). `note` says why it failed or was skipped."""
+
+    passed: int = 0
+    failed: int = 0
+    skipped: int = 0
+    note: str = ""
+
+    @property
+    def word(self) -> str:
+        if self.failed:
+            return "failed"
+        return "passed" if self.passed else "skipped"
+
+
+@dataclass(frozen=True)
+class Part:
+    """One line of the table."""
+
+    name: str
+    run: Callable[[], Outcome]
+
+
+def main(*, everything: bool, blender: str | None, arguments: Sequence[str]) -> int:
+    """0 when nothing failed and something ran. `arguments` go to pytest; paths among them choose parts."""
+    rows: list[tuple[str, Outcome, float]] = []
+    for part in parts(everything=everything, blender=blender, arguments=arguments):
+        environments.say(f"\n== {part.name}")
+        started = time.monotonic()
+        rows.append((part.name, attempt(part), time.monotonic() - started))
+    print("\n" + table(rows))
+    outcomes = [outcome for _, outcome, _ in rows]
+    print(closing_line(outcomes))
+    return int(any(outcome.failed for outcome in outcomes) or not any(outcome.passed for outcome in outcomes))
+
+
+def parts(*, everything: bool, blender: str | None, arguments: Sequence[str]) -> Iterator[Part]:
+    """What there is to run, in the order of how soon it tells something."""
+    if not arguments:
+        checks = environments.tools(next(version for version in pythons.FITTING if pythons.find(version)))
+        yield Part("ruff", partial(check, checks, "ruff", "check", "."))
+        yield Part("mypy", partial(check, checks, "mypy"))
+    for version in sorted(pythons.FITTING):
+        run = partial(on_python, environments.tools(version), core_tests(), arguments)
+        yield Part(f"core, Python {pythons.label(version)}", run)
+    chosen = environments.blender_version(blender)
+    for name in environments.BLENDERS:
+        run = partial(on_python, environments.blender(name), [ROOT / "tests" / "blender"], arguments)
+        if not (everything or name == chosen):
+            run = partial(Outcome, note="only with --all")
+        yield Part(f"Blender {name}", run)
+
+
+def attempt(part: Part) -> Outcome:
+    """The part's outcome; what could not be set up is a failure, not the end of the other parts."""
+    try:
+        return part.run()
+    except SetupError as error:
+        environments.say(str(error))
+        return Outcome(failed=1, note="could not be set up")
+
+
+def core_tests() -> list[Path]:
+    """The tests that need no Blender."""
+    return [ROOT / "tests" / "core", *sorted((ROOT / "tests").glob("test_*.py"))]
+
+
+def check(environment: Environment, *command: str) -> Outcome:
+    """A program that says yes or no."""
+    python = environments.prepare(environment)
+    code = subprocess.call([str(python), "-m", *command], cwd=ROOT)
+    return Outcome(failed=1, note=f"exit code {code}") if code else Outcome(passed=1)
+
+
+def on_python(environment: Environment, paths: Sequence[Path], arguments: Sequence[str]) -> Outcome:
+    """The tests of `paths` there, unless its Python is missing here or `arguments` name other tests."""
+    if pythons.find(environment.version) is None:
+        return Outcome(note=f"Python {pythons.label(environment.version)} was not found")
+    named = [argument for argument in arguments if path_of(argument).exists()]
+    wanted = [name for name in named if any(path_of(name).is_relative_to(path) for path in paths)]
+    if named and not wanted:
+        return Outcome(note="not among the tests named")
+    options = [argument for argument in arguments if argument not in named]
+    return pytest(environment, wanted or [str(path) for path in paths], options)
+
+
+def path_of(argument: str) -> Path:
+    """The file of a pytest argument such as tests/core/test_framing.py::test_name."""
+    return (ROOT / argument.partition("::")[0]).resolve()
+
+
+def pytest(environment: Environment, paths: Sequence[str], options: Sequence[str]) -> Outcome:
+    """One pytest run, counted from the report it writes."""
+    python = environments.prepare(environment)
+    report = HOME / "reports" / f"{environment.folder.name}.xml"
+    report.unlink(missing_ok=True)
+    code = subprocess.call([str(python), "-m", "pytest", *paths, f"--junitxml={report}", *options], cwd=ROOT)
+    return judge(code, report, narrowed=bool(options))
+
+
+def judge(code: int, report: Path, *, narrowed: bool) -> Outcome:
+    """Counts of a pytest run; no test run at all is a failure, unless the caller's own options left none."""
+    outcome = count(report) if report.is_file() else Outcome()
+    if code == 5 and narrowed:
+        return Outcome(note="no test matched")
+    if not outcome.failed and (code or not outcome.passed):
+        note = f"pytest ended with {code}" if code else "no test was run"
+        return Outcome(outcome.passed, 1, outcome.skipped, note)
+    return outcome
+
+
+def count(report: Path) -> Outcome:
+    """The counts of a JUnit report."""
+    suites = ElementTree.parse(report).getroot().iter("testsuite")
+    counts = [
+        [int(suite.get(key, 0)) for key in ("tests", "failures", "errors", "skipped")] for suite in suites
+    ]
+    tests, failures, errors, skipped = (sum(column) for column in zip(*counts, strict=True))
+    return Outcome(tests - failures - errors - skipped, failures + errors, skipped)
+
+
+def table(rows: Sequence[tuple[str, Outcome, float]]) -> str:
+    """One line per part: what happened, the counts, the seconds, the reason."""
+    return "\n".join(
+        f"{name:<18} {outcome.word:<8} {outcome.passed:>4} passed {outcome.failed:>3} failed"
+        f" {outcome.skipped:>3} skipped {seconds:>6.1f} s  {outcome.note}".rstrip()
+        for name, outcome, seconds in rows
+    )
+
+
+def closing_line(outcomes: Sequence[Outcome]) -> str:
+    """The sum over all parts, alone on its line."""
+    passed, failed, skipped = (
+        sum(getattr(one, key) for one in outcomes) for key in ("passed", "failed", "skipped")
+    )
+    return f"{passed} passed, {failed} failed, {skipped} skipped"

@@ -1,0 +1,464 @@
+"""The journal is real SQLite: two of it stand for two processes, and every promise survives being interrupted."""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from flux_depth_addon.core.errors import InputError
+from flux_depth_addon.core.job import Job, Step
+from flux_depth_addon.core.journal import Journal, JournalError, LostJobError
+from flux_depth_addon.core.request import Request
+
+Wish = Callable[..., Request]
+Add = Callable[..., Job]
+PROVIDERS = ("cometapi", "bfl", "sandbox")
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return tmp_path / "journal"
+
+
+@pytest.fixture
+def journal(folder: Path) -> Iterator[Journal]:
+    with Journal(folder) as opened:
+        yield opened
+
+
+@pytest.fixture
+def other(folder: Path, journal: Journal) -> Iterator[Journal]:
+    """The same journal as another process sees it."""
+    with Journal(folder) as opened:
+        yield opened
+
+
+@pytest.fixture
+def add(journal: Journal, wish: Wish, control: bytes) -> Add:
+    def added(**changes: Any) -> Job:
+        return journal.add(wish(**changes), control, price_usd=0.096)
+
+    return added
+
+
+def half_a_minute_passes(folder: Path) -> None:
+    """Every lease that was not renewed has run out."""
+    with sqlite3.connect(folder / "journal.sqlite3") as database:
+        database.execute("UPDATE job SET lease = lease - 31")
+    database.close()
+
+
+def claimed(journal: Journal, **changes: Any) -> Job:
+    """The next job, taken, and brought to a later state."""
+    job = journal.claim(providers=PROVIDERS)
+    assert job is not None
+    return replace(job, **changes)
+
+
+def being_sent(journal: Journal) -> Job:
+    job = claimed(journal, submit_started=time.time(), base="https://api.cometapi.com")
+    journal.save(job)
+    return job
+
+
+def accepted(job: Job) -> Job:
+    return replace(job, step=Step.POLL, remote_id="t1", polling_url="https://x/1", charged="yes")
+
+
+# Entries.
+
+
+def test_a_job_is_read_back_as_it_was_entered(journal: Journal, other: Journal, add: Add) -> None:
+    job = add(prompt="静かな部屋 “quoted”", seed=7)
+    assert other.get(job.id) == job
+    assert (job.step, job.seed, job.cost_usd, job.charged) == (Step.SUBMIT, 7, 0.096, "no")
+
+
+def test_the_control_image_is_on_the_disk_before_the_job_counts(add: Add, control: bytes) -> None:
+    assert add().control.read_bytes() == control
+
+
+def test_the_jobs_id_can_be_in_the_pictures_name(journal: Journal, wish: Wish, tmp_path: Path) -> None:
+    job = journal.add(wish(), b"png", output=tmp_path / "room-{id}.png")
+    assert job.output == tmp_path / f"room-{job.id}.png"
+
+
+def test_jobs_are_listed_newest_first_and_unfinished_ones_oldest_first(journal: Journal, add: Add) -> None:
+    first, second, third = add(), add(), add()
+    journal.cancel(second.id)
+    assert [job.id for job in journal.jobs()] == [third.id, second.id, first.id]
+    assert [job.id for job in journal.jobs(limit=1)] == [third.id]
+    assert [job.id for job in journal.unfinished()] == [first.id, third.id]
+
+
+def test_an_unknown_job_is_named(journal: Journal) -> None:
+    with pytest.raises(InputError, match="There is no job “nothing” in this journal"):
+        journal.get("nothing")
+
+
+def test_jobs_outlive_the_process(folder: Path, wish: Wish) -> None:
+    with Journal(folder) as journal:
+        job = journal.add(wish(), b"png")
+    with Journal(folder) as journal:
+        assert journal.jobs() == [job]
+
+
+def test_seen_is_noted(journal: Journal, add: Add) -> None:
+    first, second = add(), add()
+    journal.mark_seen([first.id])
+    assert (journal.get(first.id).seen, journal.get(second.id).seen) == (True, False)
+
+
+# Changes.
+
+
+def test_the_version_changes_with_every_commit_of_either_process(journal: Journal, other: Journal, add: Add) -> None:
+    seen = [(journal.version(), other.version())]
+    for change in (add, add, lambda: other.claim(providers=PROVIDERS), lambda: journal.mark_seen(["x"])):
+        change()
+        seen.append((journal.version(), other.version()))
+    assert len({mine for mine, _ in seen}) == len(seen)
+    assert len({theirs for _, theirs in seen}) >= len(seen) - 1
+
+
+def test_the_version_stays_while_nothing_happens(journal: Journal, other: Journal, add: Add) -> None:
+    add()
+    before = journal.version()
+    other.jobs()
+    other.claim(providers=["nobody"])
+    assert journal.version() == before
+
+
+def test_asking_for_the_version_takes_microseconds(journal: Journal) -> None:
+    started = time.perf_counter()
+    for _ in range(1000):
+        journal.version()
+    assert time.perf_counter() - started < 0.2
+
+
+# Claims.
+
+
+def test_one_of_two_gets_the_job(journal: Journal, other: Journal, add: Add) -> None:
+    job = add()
+    assert claimed(journal).id == job.id
+    assert other.claim(providers=PROVIDERS) is None
+    assert journal.claim(providers=PROVIDERS) is None
+
+
+def test_many_workers_take_each_job_once(folder: Path, add: Add) -> None:
+    wanted = {add().id for _ in range(30)}
+
+    def worker(_number: int) -> list[str]:
+        with Journal(folder) as mine:
+            return [job.id for job in iter(lambda: mine.claim(providers=PROVIDERS), None)]
+
+    with ThreadPoolExecutor(4) as pool:
+        taken = [job_id for some in pool.map(worker, range(4)) for job_id in some]
+    assert sorted(taken) == sorted(wanted)
+
+
+def test_the_job_that_is_due_first_comes_first_and_none_before_its_time(journal: Journal, add: Add) -> None:
+    late, early = add(), add()
+    journal.save(replace(claimed(journal), due=time.time() + 60), release=True)
+    assert claimed(journal).id == early.id
+    assert journal.claim(providers=PROVIDERS) is None
+    assert journal.next_due(providers=PROVIDERS) == pytest.approx(time.time() + 30, abs=1)  # the lease of the early one
+    assert journal.get(late.id).due > time.time() + 50
+
+
+def test_only_jobs_of_providers_with_a_key_are_taken(journal: Journal, add: Add) -> None:
+    add(model="bfl:flux-pro-1.0-depth")
+    assert journal.claim(providers=["cometapi", "sandbox"]) is None
+    assert journal.next_due(providers=["cometapi", "sandbox"]) is None
+    assert journal.claim(providers=["bfl"]) is not None
+
+
+def test_a_job_can_be_taken_by_its_id(journal: Journal, add: Add) -> None:
+    add()
+    job = add()
+    taken = journal.claim(job_id=job.id)
+    assert taken is not None
+    assert taken.id == job.id
+
+
+def test_without_leave_to_submit_only_what_was_sent_is_taken(journal: Journal, add: Add) -> None:
+    sent, _waiting = add(), add()
+    journal.save(accepted(being_sent(journal)), release=True)
+    taken = journal.claim(providers=PROVIDERS, submit=False)
+    assert taken is not None
+    assert taken.id == sent.id
+    assert journal.claim(providers=PROVIDERS, submit=False) is None
+
+
+def test_a_final_job_is_not_taken(journal: Journal, add: Add) -> None:
+    add()
+    journal.save(claimed(journal, step=Step.DONE), release=True)
+    assert journal.claim(providers=PROVIDERS) is None
+    assert journal.next_due(providers=PROVIDERS) is None
+
+
+def test_the_job_of_a_dead_worker_is_free_after_its_lease(
+    journal: Journal, other: Journal, add: Add, folder: Path
+) -> None:
+    job = add()
+    claimed(other)
+    half_a_minute_passes(folder)
+    assert claimed(journal).id == job.id
+
+
+def test_a_sign_of_life_keeps_the_jobs_it_names(journal: Journal, other: Journal, add: Add, folder: Path) -> None:
+    kept, dropped = add(), add()
+    claimed(other)
+    claimed(other)
+    half_a_minute_passes(folder)
+    other.keep([kept.id])
+    assert claimed(journal).id == dropped.id
+    assert journal.claim(providers=PROVIDERS) is None
+
+
+def test_nobody_keeps_the_jobs_of_another(journal: Journal, other: Journal, add: Add, folder: Path) -> None:
+    job = add()
+    claimed(other)
+    half_a_minute_passes(folder)
+    journal.keep([job.id])
+    assert claimed(journal).id == job.id
+
+
+def test_a_job_taken_meanwhile_is_lost_to_the_first(journal: Journal, other: Journal, add: Add, folder: Path) -> None:
+    add()
+    mine = claimed(journal, progress=0.5)
+    half_a_minute_passes(folder)
+    theirs = claimed(other)
+    with pytest.raises(LostJobError):
+        journal.save(mine)
+    assert journal.get(mine.id) == theirs
+
+
+def test_a_released_job_can_be_taken_again_at_once(journal: Journal, other: Journal, add: Add) -> None:
+    add()
+    journal.save(claimed(journal), release=True)
+    assert other.claim(providers=PROVIDERS) is not None
+
+
+# Cancel.
+
+
+def test_cancelled_before_it_was_sent_it_costs_nothing(journal: Journal, add: Add) -> None:
+    job = journal.cancel(add().id)
+    assert (job.step, job.charged) == (Step.CANCELLED, "no")
+    assert job.error_message == "Cancelled before it was sent: nothing was charged."
+    assert journal.get(job.id) == job
+
+
+def test_a_cancelled_job_cannot_be_marked_for_sending_any_more(journal: Journal, other: Journal, add: Add) -> None:
+    add()
+    mine = claimed(journal, submit_started=time.time())
+    other.cancel(mine.id)
+    with pytest.raises(LostJobError):
+        journal.save(mine)
+    assert journal.get(mine.id).submit_started is None
+
+
+def test_cancelled_while_it_is_sent_nobody_knows(journal: Journal, other: Journal, add: Add) -> None:
+    add()
+    job = other.cancel(being_sent(journal).id)
+    assert (job.step, job.charged) == (Step.CANCELLED, "unknown")
+    assert job.error_message == "Cancelled while it was being sent: it is unknown whether it was charged."
+
+
+def test_an_answer_after_the_cancel_keeps_the_task_and_corrects_the_sentence(
+    journal: Journal, other: Journal, add: Add
+) -> None:
+    add()
+    mine = being_sent(journal)
+    other.cancel(mine.id)
+    with pytest.raises(LostJobError):
+        journal.save(accepted(mine), release=True)
+    job = other.get(mine.id)
+    assert (job.step, job.remote_id, job.charged) == (Step.CANCELLED, "t1", "yes")
+    assert (
+        job.error_message == "Cancelled. It was already sent and costs $0.096: retry fetches the picture for nothing."
+    )
+    assert job.is_waiting_there
+
+
+def test_cancelled_after_it_was_sent_it_is_paid(journal: Journal, add: Add) -> None:
+    add()
+    journal.save(accepted(being_sent(journal)), release=True)
+    job = journal.cancel(journal.jobs()[0].id)
+    assert (job.step, job.charged) == (Step.CANCELLED, "yes")
+    assert (
+        job.error_message == "Cancelled. It was already sent and costs $0.096: retry fetches the picture for nothing."
+    )
+
+
+def test_cancelled_after_the_free_sandbox_took_it_it_costs_nothing(journal: Journal, add: Add) -> None:
+    add(model="sandbox")
+    journal.save(replace(accepted(being_sent(journal)), charged="no", cost_usd=0.0), release=True)
+    assert journal.cancel(journal.jobs()[0].id).error_message == "Cancelled. It was already sent; it costs nothing."
+
+
+def test_a_finished_job_is_not_cancelled(journal: Journal, add: Add) -> None:
+    add()
+    done = claimed(journal, step=Step.DONE, result="/x.png")
+    journal.save(done, release=True)
+    assert journal.cancel(done.id) == done
+
+
+def test_an_answer_after_it_was_given_up_is_taken_up_again(
+    journal: Journal, other: Journal, add: Add, folder: Path
+) -> None:
+    add()
+    mine = being_sent(journal)
+    half_a_minute_passes(folder)
+    given_up = claimed(other, step=Step.FAILED, charged="unknown", error_kind="unknown", error_message="Nobody knows.")
+    other.save(given_up, release=True)
+    with pytest.raises(LostJobError):
+        journal.save(accepted(mine), release=True)
+    job = other.get(mine.id)
+    assert (job.step, job.remote_id, job.charged, job.error_kind, job.error_message) == (Step.POLL, "t1", "yes", "", "")
+    assert other.claim(providers=PROVIDERS, submit=False) is not None
+
+
+# Retry.
+
+
+@pytest.mark.parametrize("kind", ["deadline", "network", "key", "cancelled", "error", "input"])
+def test_a_retry_goes_on_for_nothing_while_the_provider_has_the_picture(journal: Journal, add: Add, kind: str) -> None:
+    add()
+    failed = replace(accepted(being_sent(journal)), step=Step.FAILED, error_kind=kind, error_message="x", misses=9)
+    journal.save(failed, release=True)
+    job = journal.retry(failed.id)
+    assert (job.id, job.step, job.remote_id, job.charged) == (failed.id, Step.POLL, "t1", "yes")
+    assert (job.error_kind, job.error_message, job.misses, job.attempts) == ("", "", 0, 0)
+    assert job.deadline > time.time() + 500
+    assert journal.claim(providers=PROVIDERS, submit=False) is not None
+
+
+@pytest.mark.parametrize(
+    ("kind", "remote_id"), [("unknown", ""), ("moderated", "t1"), ("provider", "t1"), ("funds", "")]
+)
+def test_a_retry_of_what_brings_nothing_is_a_new_job(
+    journal: Journal, add: Add, control: bytes, kind: str, remote_id: str
+) -> None:
+    add(seed=5)
+    failed = replace(being_sent(journal), step=Step.FAILED, error_kind=kind, remote_id=remote_id)
+    journal.save(failed, release=True)
+    job = journal.retry(failed.id)
+    assert job.id != failed.id
+    assert (job.step, job.submit_started, job.remote_id, job.charged) == (Step.SUBMIT, None, "", "no")
+    assert (job.request, job.output, job.cost_usd) == (failed.request, failed.output, 0.096)
+    assert job.control.read_bytes() == control
+    assert journal.get(failed.id) == failed
+
+
+@pytest.mark.parametrize("step", [Step.SUBMIT, Step.POLL, Step.DOWNLOAD, Step.DONE])
+def test_only_what_ended_without_a_picture_is_retried(journal: Journal, add: Add, step: Step) -> None:
+    add()
+    journal.save(claimed(journal, step=step), release=True)
+    with pytest.raises(InputError, match="Only a job that failed or was cancelled can be retried"):
+        journal.retry(journal.jobs()[0].id)
+    assert len(journal.jobs()) == 1
+
+
+def test_without_its_control_image_a_job_cannot_be_sent_anew(journal: Journal, add: Add) -> None:
+    job = journal.cancel(add().id)
+    job.control.unlink()
+    with pytest.raises(InputError, match=r"The control image of this job is gone: generate again\. Nothing was sent\."):
+        journal.retry(job.id)
+    assert len(journal.jobs()) == 1
+
+
+# Trouble.
+
+
+def test_a_failed_write_leaves_the_journal_as_it_was(journal: Journal, add: Add) -> None:
+    job = add()
+    version = journal.version()
+    with pytest.raises((JournalError, OverflowError)):
+        journal.save(claimed(journal, seed=2**70))
+    assert journal.get(job.id) == job
+    journal.mark_seen([job.id])
+    assert journal.version() != version
+
+
+def test_a_write_that_cannot_be_committed_is_taken_back_and_the_next_one_works(
+    journal: Journal, other: Journal, add: Add, folder: Path
+) -> None:
+    job = add()
+    journal._db.execute("PRAGMA busy_timeout = 50")
+    with sqlite3.connect(folder / "journal.sqlite3") as blocker:
+        blocker.execute("BEGIN IMMEDIATE")
+        with pytest.raises(JournalError, match="locked"):
+            journal.mark_seen([job.id])
+        blocker.execute("ROLLBACK")
+    blocker.close()
+    journal.mark_seen([job.id])
+    assert other.get(job.id).seen
+
+
+def test_a_control_image_that_cannot_be_written_enters_no_job(
+    journal: Journal, wish: Wish, folder: Path, control: bytes
+) -> None:
+    (folder / "jobs").write_bytes(b"in the way")
+    with pytest.raises(InputError, match=r"cannot be written .*\. Nothing was sent\."):
+        journal.add(wish(), control)
+    assert journal.jobs() == []
+
+
+def test_a_journal_from_the_future_is_refused_and_left_alone(folder: Path) -> None:
+    Journal(folder).close()
+    with sqlite3.connect(folder / "journal.sqlite3") as database:
+        database.execute("PRAGMA user_version = 99")
+    database.close()
+    before = (folder / "journal.sqlite3").read_bytes()
+    with pytest.raises(InputError, match="was written by a newer version of FLUX Depth: update first"):
+        Journal(folder)
+    assert (folder / "journal.sqlite3").read_bytes() == before
+
+
+def test_a_damaged_journal_is_one_sentence(folder: Path) -> None:
+    folder.mkdir()
+    (folder / "journal.sqlite3").write_bytes(b"this was a database once" * 1000)
+    with pytest.raises(InputError, match=r"The journal in .* cannot be opened .*\. Nothing was sent\."):
+        Journal(folder)
+
+
+@pytest.mark.parametrize("obstacle", ["a file in place of the folder", "a folder in place of the file"])
+def test_a_folder_that_cannot_be_used_is_one_sentence(folder: Path, obstacle: str) -> None:
+    if obstacle == "a file in place of the folder":
+        folder.write_bytes(b"")
+    else:
+        (folder / "journal.sqlite3").mkdir(parents=True)
+    with pytest.raises(InputError, match=r"The journal in .* cannot be opened .*\. Nothing was sent\."):
+        Journal(folder)
+
+
+def test_many_open_a_new_journal_at_once(folder: Path) -> None:
+    together = threading.Barrier(8)
+
+    def opened(_number: int) -> int:
+        together.wait()
+        with Journal(folder) as journal:
+            return len(journal.jobs())
+
+    with ThreadPoolExecutor(8) as pool:
+        assert list(pool.map(opened, range(8))) == [0] * 8
+
+
+# What a provider said to a free question.
+
+
+def test_the_last_outcome_of_a_connection_test_is_kept(journal: Journal, other: Journal) -> None:
+    journal.note_connection("bfl", "", good=True)
+    other.note_connection("bfl", "Refused.", good=False)
+    assert journal.connections() == {"bfl": ("Refused.", False)}

@@ -1,0 +1,248 @@
+"""What ships and what sets it up: the manifest, the locks, the environments, the staged extension."""
+
+from __future__ import annotations
+
+import ast
+import re
+import tomllib
+from pathlib import Path
+
+import build
+import environments
+import pytest
+import pythons
+import testing
+import verbs
+
+ROOT = Path(__file__).resolve().parent.parent
+PACKAGING = ROOT / "packaging"
+MANIFEST = tomllib.loads((ROOT / "blender_manifest.toml").read_text(encoding="utf-8"))
+
+# The tags of the extensions platform that concern add-ons: docs.blender.org/manual, Extensions, Tags.
+TAGS = {"3D View", "Camera", "Compositing", "Import-Export", "Material", "Pipeline", "Render", "Scene"}
+
+
+def pinned(requirements: Path) -> list[str]:
+    """The requirement lines of a file, each with its continuation lines."""
+    text = requirements.read_text(encoding="utf-8").replace("\\\n", " ")
+    return [line for line in text.splitlines() if line and not line.startswith("#")]
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A .dev/ of its own."""
+    monkeypatch.setattr(environments, "HOME", tmp_path / ".dev")
+    return tmp_path / ".dev"
+
+
+def test_the_manifest_names_the_extension() -> None:
+    assert (MANIFEST["id"], MANIFEST["type"]) == ("flux_depth", "add-on")
+    assert re.fullmatch(r"\d+\.\d+\.\d+", MANIFEST["version"])
+    assert MANIFEST["blender_version_min"] == "4.2.0"
+    assert MANIFEST["license"] == ["SPDX:GPL-3.0-or-later"]
+    assert set(MANIFEST["tags"]) <= TAGS
+
+
+def test_the_manifest_asks_for_the_network_and_for_files_only() -> None:
+    assert set(MANIFEST["permissions"]) == {"network", "files"}
+
+
+@pytest.mark.parametrize("text", [MANIFEST["tagline"], *MANIFEST["permissions"].values()])
+def test_a_sentence_of_the_manifest_is_short_and_has_no_full_stop(text: str) -> None:
+    assert 0 < len(text) <= 64
+    assert text[-1].isalnum()
+
+
+def test_the_folder_does_not_shadow_the_packaging_library() -> None:
+    assert not (PACKAGING / "__init__.py").exists()
+
+
+@pytest.mark.parametrize("name", ["dev.py", "pythons.py"])
+def test_what_looks_for_a_python_parses_on_an_old_one(name: str) -> None:
+    ast.parse((PACKAGING / name).read_text(encoding="utf-8"), feature_version=(3, 8))
+
+
+def test_without_a_python_that_fits_one_sentence_says_what_to_install(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    import dev
+
+    monkeypatch.setattr(pythons, "fitting", lambda: None)
+    assert dev.main(["test"]) == 2
+    said = capsys.readouterr().err
+    assert said == f"{pythons.NOTHING_FITS}\n"
+    assert "install Python 3.13" in said
+
+
+def test_a_python_that_does_not_start_is_passed_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("python3.99", "py"):
+        shim = tmp_path / name
+        shim.write_text("#!/bin/sh\nexit 127\n")
+        shim.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setenv("PYENV_ROOT", str(tmp_path))
+    assert pythons.find((3, 99)) is None
+
+
+@pytest.mark.parametrize(
+    "requirements", sorted(environments.REQUIREMENTS.glob("*.txt")), ids=lambda path: path.stem
+)
+def test_every_requirement_is_pinned(requirements: Path) -> None:
+    assert pinned(requirements)
+    for line in pinned(requirements):
+        assert re.match(r"[a-z0-9-]+==\d[\w.]*(\s|$)", line), line
+
+
+def test_every_blender_has_its_requirements() -> None:
+    for version in environments.BLENDERS:
+        assert f"bpy=={version}" in pinned(environments.REQUIREMENTS / f"bpy-{version}.txt")
+
+
+def test_the_lock_holds_one_hash_for_each_platform_and_python() -> None:
+    (pillow,) = pinned(environments.LOCK)
+    hashes = re.findall(r"--hash=sha256:([0-9a-f]{64})", pillow)
+    assert len(set(hashes)) == len(hashes) == len(build.PLATFORMS) * len(build.ABIS)
+
+
+def test_what_is_staged_is_the_package_and_nothing_else(tmp_path: Path) -> None:
+    wheel = tmp_path / "pillow-1.0-cp313-cp313-win_amd64.whl"
+    wheel.write_bytes(b"wheel")
+    build.stage(tmp_path / "stage", ["windows-x64"], [wheel])
+    staged = {path.relative_to(tmp_path / "stage").as_posix() for path in (tmp_path / "stage").rglob("*")}
+    package = {path.relative_to(ROOT / "flux_depth_addon").as_posix() for path in package_files()}
+    ours = {"LICENSE", "blender_manifest.toml", "wheels", f"wheels/{wheel.name}"}
+    assert {name for name in staged if (tmp_path / "stage" / name).is_file()} == (package | ours) - {"wheels"}
+
+
+def package_files() -> list[Path]:
+    """What the package consists of, without what Python leaves behind."""
+    files = (path for path in (ROOT / "flux_depth_addon").rglob("*") if path.is_file())
+    return [path for path in files if path.suffix != ".pyc" and not path.name.startswith(".")]
+
+
+def test_the_staged_manifest_lists_its_wheels_and_platforms(tmp_path: Path) -> None:
+    wheel = tmp_path / "pillow-1.0-cp313-cp313-win_amd64.whl"
+    wheel.write_bytes(b"wheel")
+    build.stage(tmp_path / "stage", ["windows-x64"], [wheel])
+    staged = tomllib.loads((tmp_path / "stage" / "blender_manifest.toml").read_text(encoding="utf-8"))
+    assert staged == MANIFEST | {"platforms": ["windows-x64"], "wheels": [f"./wheels/{wheel.name}"]}
+
+
+def test_an_interrupted_installation_is_not_ready(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(environment: environments.Environment, base: str) -> None:
+        environment.python.parent.mkdir(parents=True)
+        environment.python.touch()
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(environments, "_install", interrupted)
+    environment = environments.bare(pythons.FITTING[0])
+    monkeypatch.setattr(pythons, "find", lambda version: "python")
+    with pytest.raises(KeyboardInterrupt):
+        environments.prepare(environment)
+    assert not environment.ready()
+
+
+def test_an_environment_is_made_once_and_again_when_a_requirement_changes(home: Path, tmp_path: Path) -> None:
+    requirements = tmp_path / "requirements.txt"
+    requirements.write_text("# nothing\n")
+    version = next(version for version in pythons.FITTING if pythons.find(version))
+    environment = environments.Environment("trial", version, (requirements,), "Making a trial…")
+    python = environments.prepare(environment)
+    made = python.parent.stat().st_ino
+    assert environments.prepare(environment).parent.stat().st_ino == made
+    requirements.write_text("# nothing else\n")
+    assert not environment.ready()
+
+
+@pytest.mark.parametrize(
+    ("output", "sentence"),
+    [
+        (
+            "...: Failed to establish a new connection: [Errno 111]\nERROR: No matching distribution",
+            "network",
+        ),
+        ("ERROR: No matching distribution found for bpy==5.2.3", "No build fits this machine"),
+        ("The virtual environment was not created because ensurepip is not available", "venv package"),
+        ("OSError: [Errno 28] No space left on device", "disk is full"),
+    ],
+)
+def test_a_failed_installation_is_one_sentence(output: str, sentence: str) -> None:
+    explained = environments.explain(output, Path("pip.log"))
+    assert sentence in explained
+    assert "\n" not in explained
+
+
+def test_an_unknown_failure_shows_the_end_of_the_log() -> None:
+    explained = environments.explain("first\n" * 50 + "the reason", Path("pip.log"))
+    assert "the reason" in explained
+    assert len(explained.splitlines()) < 12
+
+
+def test_an_unknown_blender_is_refused_with_the_known_ones(capsys: pytest.CaptureFixture[str]) -> None:
+    assert verbs.main(["run", "--bpy", "3.6", "--", "jobs"]) == 2
+    assert "4.2.23" in capsys.readouterr().err
+
+
+def test_arguments_after_two_dashes_are_passed_on_untouched() -> None:
+    assert verbs.split(["run", "--bpy", "5.0.1", "--", "--help", "--"]) == (
+        ["run", "--bpy", "5.0.1"],
+        ["--help", "--"],
+    )
+
+
+def report(folder: Path, tests: int, failures: int, errors: int, skipped: int) -> Path:
+    path = folder / "report.xml"
+    counts = f'tests="{tests}" failures="{failures}" errors="{errors}" skipped="{skipped}"'
+    path.write_text(f"<testsuites><testsuite {counts}/></testsuites>")
+    return path
+
+
+def test_a_report_is_counted(tmp_path: Path) -> None:
+    assert testing.count(report(tmp_path, 10, 1, 2, 3)) == testing.Outcome(4, 3, 3)
+
+
+def test_a_part_that_ran_no_test_has_failed(tmp_path: Path) -> None:
+    assert testing.judge(5, report(tmp_path, 0, 0, 0, 0), narrowed=False).failed == 1
+
+
+def test_a_part_in_which_every_test_was_skipped_has_failed(tmp_path: Path) -> None:
+    assert testing.judge(0, report(tmp_path, 3, 0, 0, 3), narrowed=False).failed == 1
+
+
+def test_a_pytest_that_crashed_without_a_report_has_failed(tmp_path: Path) -> None:
+    assert testing.judge(-11, tmp_path / "none.xml", narrowed=False).failed == 1
+
+
+def test_no_test_is_no_failure_when_the_caller_narrowed_the_choice(tmp_path: Path) -> None:
+    assert testing.judge(5, report(tmp_path, 0, 0, 0, 0), narrowed=True).word == "skipped"
+
+
+def test_the_closing_line_sums_every_part() -> None:
+    outcomes = [testing.Outcome(3, 0, 1), testing.Outcome(2, 1, 0), testing.Outcome(note="only with --all")]
+    assert testing.closing_line(outcomes) == "5 passed, 1 failed, 1 skipped"
+
+
+def test_a_test_named_on_the_command_line_chooses_its_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[list[str]] = []
+
+    def pytest_runs(_: environments.Environment, paths: list[str], __: list[str]) -> testing.Outcome:
+        asked.append(paths)
+        return testing.Outcome(1)
+
+    monkeypatch.setattr(testing, "pytest", pytest_runs)
+    named = ["tests/test_packaging.py::test_name"]
+    tools = environments.tools(next(version for version in pythons.FITTING if pythons.find(version)))
+    assert testing.on_python(tools, testing.core_tests(), named).passed == 1
+    assert testing.on_python(tools, [ROOT / "tests" / "blender"], named).word == "skipped"
+    assert asked == [named]
+
+
+@pytest.mark.parametrize(
+    "path",
+    [*PACKAGING.rglob("*.py"), *PACKAGING.rglob("*.txt"), ROOT / ".ci" / "run"],
+    ids=lambda path: path.name,
+)
+def test_nothing_names_a_folder_of_one_machine(path: Path) -> None:
+    assert not re.search(
+        r"[\"'\s=](/home|/root|/work|/tmp|/Users|[A-Z]:\\)", path.read_text(encoding="utf-8")
+    )
