@@ -19,7 +19,9 @@ import pytest
 import requests
 from PIL import Image
 
-from flux_depth_addon.core.sandbox import Answer, Behaviour, Post, Sandbox, main
+from flux_depth_addon.core.sandbox import Answer, Behaviour, Post, Sandbox
+from flux_depth_addon.core.sandbox.__main__ import main
+from flux_depth_addon.core.sandbox.server import Handler
 
 COMET = "/flux/v1/flux-pro-1-0-depth-finetuned"
 BFL = "/v1/flux-pro-1.0-depth"
@@ -417,7 +419,8 @@ def test_a_stopped_sandbox_refuses_and_a_restarted_one_remembers(sandbox: Sandbo
 
 
 def test_a_connection_that_says_nothing_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("flux_depth_addon.core.sandbox.Handler.timeout", 0.1)
+    assert 0 < Handler.timeout <= 60
+    monkeypatch.setattr(Handler, "timeout", 0.1)
     with Sandbox() as sandbox, closing(requests.Session()) as session:
         session.get(sandbox.base, timeout=5)
         time.sleep(0.3)

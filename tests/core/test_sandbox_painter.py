@@ -7,7 +7,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image, ImageChops
 
-from flux_depth_addon.core.sandbox_painter import paint, sky_of
+from flux_depth_addon.core.sandbox.painter import paint, sky_of
 
 WIDTH, HEIGHT = 384, 256
 
@@ -114,7 +114,7 @@ def test_words_that_no_table_knows_still_change_the_colours() -> None:
 
 def test_every_picture_says_in_its_corner_that_it_is_not_flux(monkeypatch: pytest.MonkeyPatch) -> None:
     labelled = paint(room(), "a loft", 3)
-    monkeypatch.setattr("flux_depth_addon.core.sandbox_painter.label", lambda drawn: drawn)
+    monkeypatch.setattr("flux_depth_addon.core.sandbox.painter.label", lambda drawn: drawn)
     difference = ImageChops.difference(labelled, paint(room(), "a loft", 3))
     left, top, right, bottom = difference.getbbox() or (0, 0, 0, 0)
     assert 10 < left < right < WIDTH / 2
