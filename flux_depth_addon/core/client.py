@@ -89,7 +89,7 @@ class Client:
         return bfl.read_result(self._ask("GET", url, model.provider, query=query), model)
 
     def download(self, url: str, base: str) -> bytes:
-        """The bytes of a picture, without any key. Raises LookupError when the link has died, TryLaterError, ProviderError."""
+        """A picture's bytes, asked for without a key. Raises LookupError for a dead link, or FluxDepthError."""
         try:
             check_address(url)
         except InputError:
@@ -101,6 +101,8 @@ class Client:
             raise LookupError(url)
         if answer.status != 200:
             raise TryLaterError(f"The picture's host answered HTTP {answer.status}")
+        if len(answer.body) > MAX_BYTES:
+            raise NetworkError("The picture's host sent far more than a picture: retry asks again, for nothing.")
         return answer.body
 
     def probe(self, model: Model, base: str = "") -> str:
@@ -181,7 +183,9 @@ def _session(url: str) -> requests.Session:
     session.trust_env = not is_loopback(url)  # the system's proxy cannot reach this computer's own sandbox
     session.auth = _as_it_is
     # Only what fails before anything is sent is tried again here: no request can go out twice.
-    adapter = HTTPAdapter(max_retries=Retry(total=None, connect=2, read=0, redirect=0, status=0, other=0, backoff_factor=0.3))
+    adapter = HTTPAdapter(
+        max_retries=Retry(total=None, connect=2, read=0, redirect=0, status=0, other=0, backoff_factor=0.3)
+    )
     session.mount("https://", adapter)
     session.mount("http://", adapter)
     return session
@@ -197,7 +201,7 @@ def _body(response: requests.Response, limit: int, seconds: float) -> bytes:
     for chunk in _pieces(response):
         body += chunk
         if len(body) > limit:
-            raise requests.ConnectionError("longer than any answer of this kind")
+            return bytes(body)  # no JSON any more, and no picture: whoever reads it will see
         if time.monotonic() - started > seconds:
             raise requests.ReadTimeout
     announced = response.headers.get("Content-Length", "")
@@ -220,7 +224,9 @@ def _problem(error: Exception, method: str, name: str) -> FluxDepthError:
     if method != "POST":
         return TryLaterError(f"{name} could not be reached")
     if _never_left(error):
-        return NetworkError(f"{name} could not be reached. Nothing was sent or charged: check the connection, then retry.")
+        return NetworkError(
+            f"{name} could not be reached. Nothing was sent or charged: check the connection, then retry."
+        )
     return UnknownSubmissionError(
         f"The connection to {name} broke while the request was on its way: it is unknown whether this was submitted "
         "and charged. Look at your account there before you retry.",

@@ -145,11 +145,12 @@ def _sorted_hits(z: Depths) -> tuple[Depths, float]:
         broken = np.count_nonzero(~(z > -np.inf))
         raise InputError(f"The Z pass has {broken:,} pixels that are no number: choose another Engine.")
     if lowest == np.inf:
-        raise EmptyDepthError("The camera sees nothing: turn it to the scene, and check its clip range and "
-                              "what is hidden from renders.")
+        raise EmptyDepthError(
+            "The camera sees nothing: turn it to the scene, and check its clip range and what is hidden from renders."
+        )
     hits = z[z < np.inf]
     # An odd step: an even one would fall on the same few columns in every row.
-    sample = np.sort(hits[::hits.size // SAMPLE | 1])
+    sample = np.sort(hits[:: hits.size // SAMPLE | 1])
     sample[0], sample[-1] = lowest, hits.max()
     return sample.clip(CLOSEST, FARTHEST), hits.size / z.size
 
@@ -167,8 +168,10 @@ def _range(hits: Depths, settings: DepthSettings) -> tuple[float, float]:
     if _flat(near, far):  # nearly all at one depth: what little differs is then all there is
         near, far = settings.near or _at(hits, 0), settings.far or _at(hits, 1)
     if _flat(near, far):
-        raise EmptyDepthError(f"Everything in view is {_metres(far)} away, so there is no depth to guide by: "
-                              "turn the camera until it sees things near and far.")
+        raise EmptyDepthError(
+            f"Everything in view is {_metres(far)} away, so there is no depth to guide by: "
+            "turn the camera until it sees things near and far."
+        )
     return near, settings.far or _stand_off(near, far, settings.curve)
 
 
@@ -225,18 +228,23 @@ def _verdict(hits: Depths, hit: float, settings: DepthSettings, use: _Use) -> Ve
     better = None if empty or use.even else _advice(hits, settings, use)
     good = not empty and not better and use.spread >= SPREAD
     if empty:
-        sentence = (f"Only {_percent(hit)} of the frame is covered, so the picture is mostly free invention: "
-                    "move the camera closer")
+        sentence = (
+            f"Only {_percent(hit)} of the frame is covered, so the picture is mostly free invention: "
+            "move the camera closer"
+        )
     elif better:
-        sentence = (f"Most of the picture sits in {_percent(use.crowd)} of the range because "
-                    f"{_cause(hits, settings, better)}: {_cure(settings, better)}")
+        sentence = (
+            f"Most of the picture sits in {_percent(use.crowd)} of the range because "
+            f"{_cause(hits, settings, better)}: {_cure(settings, better)}"
+        )
     elif good:
         seen = _span(max(use.near, _at(hits, CLIPPED)), min(use.far, _at(hits, 1 - CLIPPED)))
-        sentence = (f"Good depth: {seen}, {_percent(hit)} of the frame covered, "
-                    f"{_percent(use.spread)} of the range used")
+        sentence = f"Good depth: {seen}, {_percent(hit)} of the frame covered, {_percent(use.spread)} of the range used"
     else:
-        sentence = (f"Nearly flat: most of the view is about {_metres(_at(hits, 0.5))} away and uses "
-                    f"{_percent(use.spread)} of the range: turn the camera until it sees things near and far")
+        sentence = (
+            f"Nearly flat: most of the view is about {_metres(_at(hits, 0.5))} away and uses "
+            f"{_percent(use.spread)} of the range: turn the camera until it sees things near and far"
+        )
     return Verdict(hit, use.near, use.far, use.spread, good, sentence, better)
 
 
@@ -274,8 +282,11 @@ def _cause(hits: Depths, settings: DepthSettings, better: DepthSettings) -> str:
 
 def _cure(settings: DepthSettings, better: DepthSettings) -> str:
     distances = (("Near", settings.near, better.near), ("Far", settings.far, better.far))
-    return " and ".join(f"set {name} to {_metres(then)}" if then else f"make {name} automatic"
-                        for name, now, then in distances if now != then)
+    return " and ".join(
+        f"set {name} to {_metres(then)}" if then else f"make {name} automatic"
+        for name, now, then in distances
+        if now != then
+    )
 
 
 def _two_digits(distance: float, towards: Callable[[float], int]) -> float:

@@ -8,6 +8,7 @@ __all__ = [
     "Charged",
     "DeadlineError",
     "EmptyDepthError",
+    "ExpiredError",
     "FluxDepthError",
     "FundsError",
     "InputError",
@@ -87,6 +88,12 @@ class ProviderError(FluxDepthError):
     """The provider failed, or answered something that makes no sense."""
 
     kind, exit_code, action = "provider", 4, "retry"
+
+
+class ExpiredError(FluxDepthError):
+    """The provider took the task and no longer gives it, or its picture."""
+
+    kind, exit_code, action = "expired", 4, "retry"
 
 
 class NetworkError(FluxDepthError):

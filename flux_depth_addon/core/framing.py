@@ -84,12 +84,16 @@ def _budget(limits: Limits, megapixels: float | None) -> float:
     wanted = limits.max_megapixels if megapixels is None else min(megapixels, limits.max_megapixels)
     smallest, largest = _sides(limits)
     if smallest > largest:
-        raise InputError(f"No multiple of {limits.multiple} lies within the model's {limits.min_side} to "
-                         f"{limits.max_side} pixels; correct its size limits in the models file.")
+        raise InputError(
+            f"No multiple of {limits.multiple} lies within the model's {limits.min_side} to "
+            f"{limits.max_side} pixels; correct its size limits in the models file."
+        )
     if not smallest * smallest <= wanted * MEGAPIXEL:
         needed = ceil(1000 * smallest * smallest / MEGAPIXEL) / 1000
-        raise InputError(f"{wanted:g} megapixels is too small: the model's smallest picture is {smallest} x "
-                         f"{smallest}; set Megapixels to {needed:g} or more.")
+        raise InputError(
+            f"{wanted:g} megapixels is too small: the model's smallest picture is {smallest} x "
+            f"{smallest}; set Megapixels to {needed:g} or more."
+        )
     return wanted * MEGAPIXEL
 
 

@@ -13,6 +13,7 @@ from .client import Client
 from .errors import (
     Charged,
     DeadlineError,
+    ExpiredError,
     FluxDepthError,
     InputError,
     ModeratedError,
@@ -28,11 +29,11 @@ __all__ = ["DEFAULT_TIMEOUT", "FINAL", "Job", "Step", "advance", "broken"]
 DEFAULT_TIMEOUT = 600.0
 """Seconds. A minute and a half has been seen on good days; results are kept about ten minutes."""
 
-MAX_MISSES = 8
+MAX_MISSES = 20
 """How often in a row a task may be unknown, or its picture gone or broken, before that is believed."""
 
-RESUMABLE = {"", "deadline", "network", "key", "input", "error", "cancelled"}
-"""Kinds of error after which the provider may still have the picture: all that it did not report itself."""
+GIVEN_UP_THERE = {"provider", "moderated"}
+"""Kinds of error that are the provider's own last word on a task that it took."""
 
 FIRST_POLL, LONGEST_POLL = 0.5, 5.0
 """Seconds between polls; in between, a tenth of the time waited so far, so that waiting costs at most a tenth more."""
@@ -63,10 +64,14 @@ class Job:
     output: Path
     """Where the picture is to be written."""
     base: str = ""
-    """The address it is sent to; empty until then, for the provider's own."""
+    """The base address to send it to; empty for the provider's own."""
+    sent_to: str = ""
+    """The base address it went to; empty until then."""
     step: Step = Step.SUBMIT
     created: float
+    timeout: float = DEFAULT_TIMEOUT
     deadline: float
+    """The end of the timeout, which begins again when a job is gone on with."""
     due: float
     """Not before this moment is the next step taken."""
     attempts: int = 0
@@ -85,6 +90,8 @@ class Job:
     error_kind: str = ""
     error_message: str = ""
     error_action: str = ""
+    retried_as: str = ""
+    """The job that was sent in place of this one, so that a second click does not send another."""
     result: str = ""
     """The picture's path once it is DONE."""
     finished: float | None = None
@@ -103,7 +110,7 @@ class Job:
     @property
     def is_waiting_there(self) -> bool:
         """Whether the provider may still have the picture, so that trying again costs nothing."""
-        return bool(self.remote_id) and self.error_kind in RESUMABLE
+        return bool(self.remote_id) and self.error_kind not in GIVEN_UP_THERE
 
 
 Save = Callable[[Job], None]
@@ -148,12 +155,14 @@ def _submit(job: Job, client: Client, save: Save) -> Job:
     model = client.table[job.request.model]
     check(job.request, model)
     control = _control(job)
-    marked = replace(job, submit_started=time.time(), base=client.base_of(model, job.base))
+    marked = replace(job, submit_started=time.time(), sent_to=client.base_of(model, job.base))
     save(marked)
     try:
-        accepted = client.submit(job.request, marked.base, control)
+        accepted = client.submit(job.request, marked.sent_to, control)
     except TryLaterError as problem:
         return _later(job, problem)
+    except FluxDepthError as error:
+        return _failed(marked, error)
     return replace(
         marked,
         step=Step.POLL,
@@ -174,7 +183,7 @@ def _control(job: Job) -> bytes:
 
 
 def _poll(job: Job, client: Client) -> Job:
-    match client.poll(job.request, job.base, job.remote_id, job.polling_url):
+    match client.poll(job.request, job.sent_to, job.remote_id, job.polling_url):
         case Ready(sample, seed):
             seed = job.request.seed if seed is None else seed
             return replace(job, step=Step.DOWNLOAD, sample_url=sample, seed=seed, progress=1.0, due=time.time())
@@ -197,13 +206,13 @@ def _wait(job: Job) -> Job:
 
 def _missed(job: Job, sentence: str) -> Job:
     if job.misses >= MAX_MISSES:
-        raise ProviderError(f"{sentence}. Results are kept about ten minutes.", charged=job.charged)
+        raise ExpiredError(f"{sentence}. Results are kept about ten minutes.", charged=job.charged)
     return replace(_wait(job), misses=job.misses + 1)
 
 
 def _download(job: Job, client: Client) -> Job:
     try:
-        data = client.download(job.sample_url, job.base)
+        data = client.download(job.sample_url, job.sent_to)
         path, (width, height) = _store(data, job)
     except LookupError:
         return _missed(replace(job, step=Step.POLL, sample_url=""), "The link to the picture has expired")
@@ -236,7 +245,7 @@ def _fate(job: Job) -> str:
 
 
 def _minutes(job: Job) -> str:
-    return f"{(job.deadline - job.created) / 60:.3g} minutes"
+    return f"{job.timeout / 60:.3g} minutes"
 
 
 def _failed(job: Job, error: FluxDepthError) -> Job:

@@ -12,7 +12,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any, Self
@@ -30,13 +30,15 @@ LEASE_SECONDS = 30.0
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS job (
-    id TEXT PRIMARY KEY, request TEXT NOT NULL, provider TEXT NOT NULL, output TEXT NOT NULL, base TEXT NOT NULL,
-    step TEXT NOT NULL, created REAL NOT NULL, deadline REAL NOT NULL, due REAL NOT NULL,
+    id TEXT PRIMARY KEY, request TEXT NOT NULL, provider TEXT NOT NULL, output TEXT NOT NULL,
+    base TEXT NOT NULL, sent_to TEXT NOT NULL, step TEXT NOT NULL,
+    created REAL NOT NULL, timeout REAL NOT NULL, deadline REAL NOT NULL, due REAL NOT NULL,
     attempts INTEGER NOT NULL, misses INTEGER NOT NULL, submit_started REAL,
     remote_id TEXT NOT NULL, polling_url TEXT NOT NULL, sample_url TEXT NOT NULL, progress REAL, seed INTEGER,
     width INTEGER NOT NULL, height INTEGER NOT NULL, cost_usd REAL NOT NULL, charged TEXT NOT NULL,
-    error_kind TEXT NOT NULL, error_message TEXT NOT NULL, error_action TEXT NOT NULL, result TEXT NOT NULL,
-    finished REAL, seen INTEGER NOT NULL, owner TEXT, lease REAL NOT NULL DEFAULT 0
+    error_kind TEXT NOT NULL, error_message TEXT NOT NULL, error_action TEXT NOT NULL,
+    retried_as TEXT NOT NULL, result TEXT NOT NULL, finished REAL, seen INTEGER NOT NULL,
+    owner TEXT, lease REAL NOT NULL DEFAULT 0
 );
 CREATE INDEX IF NOT EXISTS job_due ON job (due) WHERE step IN ('SUBMIT', 'POLL', 'DOWNLOAD');
 CREATE INDEX IF NOT EXISTS job_created ON job (created DESC);
@@ -77,11 +79,25 @@ class Journal:
         self._db.row_factory = sqlite3.Row
         found = self._db.execute("PRAGMA user_version").fetchone()[0]
         if found > SCHEMA_VERSION:
-            raise InputError(f"The journal in {path.parent} was written by a newer version of FLUX Depth: update first.")
-        self._db.execute("PRAGMA journal_mode = WAL")
+            raise InputError(
+                f"The journal in {path.parent} was written by a newer version of FLUX Depth: update first."
+            )
         self._db.execute("PRAGMA synchronous = FULL")
         if found < SCHEMA_VERSION:
-            self._db.executescript(f"{SCHEMA} PRAGMA user_version = {SCHEMA_VERSION};")
+            self._set_up()
+
+    def _set_up(self) -> None:
+        for patience in range(100):
+            try:
+                self._db.execute("PRAGMA journal_mode = WAL")
+                self._db.executescript(f"{SCHEMA} PRAGMA user_version = {SCHEMA_VERSION};")
+            except sqlite3.OperationalError:
+                # Another process sets up the same new file: SQLite's own timeout does not cover this.
+                if patience == 99:
+                    raise
+                time.sleep(0.02)
+            else:
+                return
 
     def close(self) -> None:
         """Give the database back."""
@@ -114,27 +130,10 @@ class Journal:
 
         `{id}` in the output's name becomes the job's id, so that no two pictures share a name.
         """
-        job_id, now = secrets.token_hex(6), time.time()
-        folder = self.folder / "jobs" / job_id
-        job = Job(
-            id=job_id,
-            request=request,
-            folder=folder,
-            output=output.with_name(output.name.replace("{id}", job_id)) if output else folder / "result.png",
-            base=base,
-            created=now,
-            deadline=now + timeout,
-            due=now,
-            seed=request.seed,
-            cost_usd=price_usd,
-        )
-        try:
-            write_whole(job.control, control)
-        except OSError as error:
-            raise InputError(f"The folder {folder} cannot be written ({error.strerror}). Nothing was sent.") from None
+        job = self._new(request, price_usd=price_usd, base=base, output=output, timeout=timeout)
+        self._write_control(job, control)
         with self._writing():
-            row = _row(job)
-            self._db.execute(f"INSERT INTO job ({', '.join(row)}) VALUES ({_places(row)})", row)
+            self._insert(job)
         return job
 
     def get(self, job_id: str) -> Job:
@@ -163,23 +162,23 @@ class Journal:
     def retry(self, job_id: str) -> Job:
         """Go on with a job that ended without its picture: for nothing while the provider has it, else as a new job.
 
-        A new job is a new submission, which costs. Raises InputError for a job that is still on its way, or done.
+        A new job is a new submission, which costs. Raises InputError for a job that is still on its way, or done, or
+        was retried already.
         """
-        job = self.get(job_id)
-        if job.step not in (Step.FAILED, Step.CANCELLED):
-            raise InputError("Only a job that failed or was cancelled can be retried.")
-        timeout = job.deadline - job.created
-        if not job.is_waiting_there:
-            try:
-                control = job.control.read_bytes()
-            except OSError:
-                raise InputError("The control image of this job is gone: generate again. Nothing was sent.") from None
-            again = {"price_usd": job.cost_usd, "base": job.base, "output": job.output, "timeout": timeout}
-            return self.add(job.request, control, **again)  # type: ignore[arg-type]
-        waiting = replace(_going_on(job), deadline=time.time() + timeout)
         with self._writing():
-            self._update(waiting, "id = :id", owner=None)
-        return waiting
+            job = self.get(job_id)
+            if job.step not in (Step.FAILED, Step.CANCELLED):
+                raise InputError("Only a job that failed or was cancelled can be retried.")
+            if job.retried_as:
+                raise InputError("This job was retried already. Nothing was sent.")
+            if job.is_waiting_there:
+                again = _going_on(job)
+                self._update(again, "id = :id")
+            else:
+                again = self._sent_anew(job)
+                self._insert(again)
+                self._update(replace(job, retried_as=again.id), "id = :id")
+        return again
 
     def mark_seen(self, job_ids: Iterable[str]) -> None:
         """Note that these jobs' ends were shown to the user."""
@@ -204,7 +203,11 @@ class Journal:
                         AND (owner IS NULL OR lease < ?) ORDER BY due LIMIT 1) RETURNING *""",
                 (self.owner, now + LEASE_SECONDS, *steps, now, *((job_id,) if job_id else names), now),
             ).fetchall()
-        return self._job(rows[0]) if rows else None
+            try:
+                return self._job(rows[0]) if rows else None
+            except InputError:
+                self._db.execute("UPDATE job SET step = ? WHERE id = ?", (Step.FAILED, rows[0]["id"]))
+                return None
 
     def keep(self, job_ids: Iterable[str]) -> None:
         """A sign of life: the leases of these jobs, where this process holds them, begin anew."""
@@ -248,11 +251,48 @@ class Journal:
         rows = self._db.execute("SELECT provider, sentence, good FROM connection")
         return {row["provider"]: (row["sentence"], bool(row["good"])) for row in rows}
 
+    def _new(self, request: Request, *, price_usd: float, base: str, output: Path | None, timeout: float) -> Job:
+        job_id, now = secrets.token_hex(6), time.time()
+        folder = self.folder / "jobs" / job_id
+        return Job(
+            id=job_id,
+            request=request,
+            folder=folder,
+            output=output.with_name(output.name.replace("{id}", job_id)) if output else folder / "result.png",
+            base=base,
+            created=now,
+            timeout=timeout,
+            deadline=now + timeout,
+            due=now,
+            seed=request.seed,
+            cost_usd=price_usd,
+        )
+
+    def _write_control(self, job: Job, control: bytes) -> None:
+        try:
+            write_whole(job.control, control)
+        except OSError as error:
+            raise InputError(f"{job.folder} cannot be written ({error.strerror}). Nothing was sent.") from None
+
+    def _sent_anew(self, job: Job) -> Job:
+        try:
+            control = job.control.read_bytes()
+        except OSError:
+            raise InputError("The control image of this job is gone: generate again. Nothing was sent.") from None
+        kept = {"base": job.base, "output": job.output, "timeout": job.timeout, "price_usd": job.cost_usd}
+        again = self._new(job.request, **kept)  # type: ignore[arg-type]
+        self._write_control(again, control)
+        return again
+
+    def _insert(self, job: Job) -> None:
+        row = _row(job)
+        self._db.execute(f"INSERT INTO job ({', '.join(row)}) VALUES ({_places(row)})", row)
+
     def _keep_paid(self, job: Job) -> None:
         there = self.get(job.id)
         if not job.remote_id or there.remote_id:
             return
-        paid = {name: getattr(job, name) for name in ("base", "remote_id", "polling_url", "cost_usd", "charged")}
+        paid = {name: getattr(job, name) for name in ("sent_to", "remote_id", "polling_url", "cost_usd", "charged")}
         if there.step is Step.CANCELLED:  # then it was said that nobody knows whether it costs: now we do
             self._update(_cancelled(replace(there, **paid)), "id = :id")
         else:  # another worker has given it up for unknown, or is about to
@@ -266,7 +306,9 @@ class Journal:
     def _select(self, clause: str, *values: object) -> Iterator[Job]:
         with self._lock:
             rows = self._db.execute(f"SELECT * FROM job {clause}", values).fetchall()
-        return (self._job(row) for row in rows)
+        for row in rows:
+            with suppress(InputError):  # one damaged entry must not hide the others
+                yield self._job(row)
 
     def _job(self, row: sqlite3.Row) -> Job:
         values = {name: row[name] for name in COLUMNS}
@@ -291,12 +333,12 @@ class Journal:
 def _cancelled(job: Job) -> Job:
     sent = job.submit_started is not None
     words = {
-        (True, "yes"): f"Cancelled. It was already sent and costs ${job.cost_usd:g}: retry fetches the picture for nothing.",
-        (True, "no"): "Cancelled. It was already sent; it costs nothing.",
-        (True, "unknown"): "Cancelled while it was being sent: it is unknown whether it was charged.",
+        "yes": f"Cancelled. It was already sent and costs ${job.cost_usd:g}: retry fetches the picture for nothing.",
+        "no": "Cancelled. It was already sent; it costs nothing.",
+        "unknown": "Cancelled while it was being sent: it is unknown whether it was charged.",
     }
     charged = job.charged if job.remote_id or not sent else "unknown"
-    message = words.get((sent, charged), "Cancelled before it was sent: nothing was charged.")
+    message = words[charged] if sent else "Cancelled before it was sent: nothing was charged."
     now = time.time()
     return replace(
         job, step=Step.CANCELLED, charged=charged, error_kind="cancelled", error_message=message, finished=now, due=now
@@ -304,7 +346,9 @@ def _cancelled(job: Job) -> Job:
 
 
 def _going_on(job: Job) -> Job:
-    fresh = replace(job, step=Step.POLL, due=time.time(), misses=0, attempts=0, finished=None, seen=False)
+    now = time.time()
+    fresh = replace(job, step=Step.POLL, due=now, deadline=now + job.timeout, misses=0, attempts=0)
+    fresh = replace(fresh, finished=None, seen=False)
     return replace(fresh, error_kind="", error_message="", error_action="", sample_url="")
 
 

@@ -162,7 +162,7 @@ def _provider(name: str, row: dict[str, Any]) -> Provider:
     if not isinstance(names, list) or not all(isinstance(text, str) for text in (*names, *texts.values())):
         raise InputError(f"“{name}” has a value that is not text.")
     if texts.get("protocol") != "bfl":
-        raise InputError(f"“{name}” needs protocol = \"bfl\".")
+        raise InputError(f'“{name}” needs protocol = "bfl".')
     try:
         provider = Provider(name, key_env=tuple(names), **texts)
     except TypeError as error:

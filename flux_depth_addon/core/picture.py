@@ -39,7 +39,8 @@ def open_picture(data: bytes) -> Image.Image:
 def store(data: bytes, framing: Framing, path: Path) -> tuple[int, int]:
     """Write the camera frame of a received picture to the path, in the format of its suffix; returns width and height.
 
-    Where there is nothing to cut and the format is the same, the bytes stay as they came. Raises OSError, ProviderError.
+    Where there is nothing to cut and the format is the same, the bytes stay as they came. Raises OSError and
+    ProviderError.
     """
     picture = open_picture(data)
     kind = SUFFIX_FORMATS.get(path.suffix.lower(), "PNG")
@@ -63,5 +64,17 @@ def write_whole(path: Path, data: bytes) -> None:
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(path)
+        _sync_folder(path.parent)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _sync_folder(folder: Path) -> None:
+    """Where the system can: a rename is on the disk only once its folder is."""
+    if os.name == "nt":
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

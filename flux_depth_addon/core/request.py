@@ -61,6 +61,9 @@ def _complaints(request: Request, model: Model) -> Iterator[str]:
     if request.output_format not in OUTPUT_FORMATS:
         yield f"The output format must be one of {', '.join(OUTPUT_FORMATS)}, not “{request.output_format[:20]}”."
     yield from _finetune_complaints(request, model)
+    size, limits = (request.framing.width, request.framing.height), model.limits
+    if any(side % limits.multiple or not limits.min_side <= side <= limits.max_side for side in size):
+        yield f"{model.label} does not take {size[0]} × {size[1]} pixels: render the depth again for this model."
 
 
 def _prompt_complaints(prompt: str) -> Iterator[str]:

@@ -15,14 +15,16 @@ import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from . import job as jobs
 from .client import Client
 from .errors import FluxDepthError
 from .journal import LEASE_SECONDS, Journal, JournalError, LostJobError
 from .models import Table, load
-from .sandbox import Sandbox
+
+if TYPE_CHECKING:
+    from .sandbox import Sandbox
 
 __all__ = ["Worker", "main"]
 
@@ -56,14 +58,23 @@ class Worker:
     def run(self) -> None:
         """Work until idle for a minute, or, once nobody is there, until nothing is left to fetch."""
         busy = time.monotonic()
-        while self._wanted(busy):
-            self._keep()
-            while len(self._flying) < SLOTS and (claimed := self._claim()):
-                self._start(self._advance, claimed)
-            if self._flying or self._due_in() is not None:
-                busy = time.monotonic()
-            self.wake.wait(self._pause())
+        pause = 0.0
+        while True:
+            try:
+                if not self._wanted(busy):
+                    return
+                busy, pause = self._round(busy), self._pause()
+            except JournalError:  # locked, or a full disk: both pass, and paid pictures do not wait for long
+                pause = 1.0
+            self.wake.wait(pause)
             self.wake.clear()
+
+    def _round(self, busy: float) -> float:
+        """Start what is due; when there was last something to do, in monotonic seconds."""
+        self._keep()
+        while len(self._flying) < SLOTS and (claimed := self._claim()):
+            self._start(self._advance, claimed)
+        return time.monotonic() if self._flying or self._due_in() is not None else busy
 
     def close(self) -> None:
         """Let go of everything; jobs in the middle of a step finish it first."""
@@ -132,24 +143,27 @@ class Worker:
         self._save(after)
 
     def _save(self, job: jobs.Job) -> None:
-        """Until it is saved: what the provider took is known only here. Other workers keep off as long as this lives."""
+        """Until it is saved: what the provider took is known only here, and other workers keep off meanwhile."""
         for _ in range(SAVE_SECONDS):
             try:
-                return self.journal.save(job, release=True)
+                self.journal.save(job, release=True)
             except LostJobError:
                 return
             except JournalError:  # a full disk may be cleared
                 time.sleep(1.0)
+            else:
+                return
 
     def _probe(self, model_id: str) -> None:
-        model = self.table[model_id]
         try:
-            sentence, good = self.client.probe(model), True
+            sentence, good = self.client.probe(self.table[model_id]), True
         except FluxDepthError as error:
             sentence, good = str(error), False
-        self.journal.note_connection(model.provider.name, sentence, good=good)
+        self.journal.note_connection(model_id.partition(":")[0], sentence, good=good)
 
     def _sandbox_base(self) -> str:
+        from .sandbox import Sandbox  # only now: it brings numpy along, for which no paid job should wait
+
         with self._starting:
             if self._sandbox is None:
                 self._sandbox = Sandbox()

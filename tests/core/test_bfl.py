@@ -219,14 +219,14 @@ def test_a_refusal_costs_nothing_and_says_what_to_do(
 
 
 @pytest.mark.parametrize(
-    "answer", [said(429, {"detail": "too many"}), said(503, HTML), said(503, gateway(""))], ids=str
+    "answer", [said(429, {"detail": "too many"}), said(503, HTML, retry_after="3"), said(429, gateway(""))], ids=str
 )
 def test_a_busy_provider_did_not_take_it(table: Table, answer: Answer) -> None:
     with pytest.raises(TryLaterError, match="is busy"):
         read_submission(answer, table[COMET])
 
 
-@pytest.mark.parametrize("status", [500, 502, 504, 520, 524])
+@pytest.mark.parametrize("status", [500, 502, 503, 504, 520, 524])
 def test_a_provider_that_broke_down_may_have_charged(table: Table, status: int) -> None:
     with pytest.raises(UnknownSubmissionError, match=f"broke down while taking the request .HTTP {status}") as caught:
         read_submission(said(status, HTML), table[COMET])

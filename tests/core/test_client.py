@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import time
 from collections.abc import Callable
@@ -166,6 +167,12 @@ def test_a_foreign_polling_address_is_never_asked(client: Client, proxy: Any, wi
     assert [seen.target for seen in proxy.seen] == ["api.bfl.ai:443"]
 
 
+def test_this_computer_is_not_asked_through_a_proxy(client: Client, proxy: Any, told: Server, wish: Wish) -> None:
+    server = told(ACCEPTED)
+    client.submit(wish(), server.base, b"png")
+    assert (len(server.seen), len(proxy.seen)) == (1, 0)
+
+
 def test_a_login_from_netrc_does_not_replace_the_key(
     client: Client, proxy: Any, wish: Wish, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -324,9 +331,16 @@ def test_a_poll_without_an_answer_may_be_repeated(
     faults = {"cut": cut, "hang_up": hang_up, "silent": silent, "endless": endless, "drip": drip}
     base = told(faults[fault]).base if fault in faults else closed_port
     started = time.monotonic()
-    with pytest.raises(TryLaterError, match="CometAPI could not be reached"):
+    with pytest.raises(TryLaterError, match=r"CometAPI (could not be reached|gave no usable answer)"):
         client.poll(wish(), base, "t1", "")
     assert time.monotonic() - started < 1.5
+
+
+def test_a_small_answer_that_unpacks_without_end_is_not_unpacked(client: Client, told: Server, wish: Wish) -> None:
+    bomb = gzip.compress(bytes(50_000_000))
+    server = told((200, {"Content-Encoding": "gzip"}, bomb))
+    with pytest.raises(TryLaterError, match=r"CometAPI (could not be reached|gave no usable answer)"):
+        client.poll(wish(), server.base, "t1", "")
 
 
 # A picture.

@@ -37,7 +37,7 @@ def floor(near: float, far: float) -> Depths:
 
 def sphere(distance: float, radius: float) -> Depths:
     """The near half of a sphere that fills the middle of the picture, on nothing."""
-    y, x = np.mgrid[-1:1:SIDE * 1j, -1:1:SIDE * 1j].astype(np.float32) * radius * 2
+    y, x = np.mgrid[-1 : 1 : SIDE * 1j, -1 : 1 : SIDE * 1j].astype(np.float32) * radius * 2
     inside = radius**2 - x**2 - y**2
     return np.where(inside > 0, distance - np.sqrt(np.maximum(inside, 0)), np.inf).astype(np.float32)
 
@@ -205,8 +205,7 @@ def test_something_far_away_is_named_with_the_far_that_helps() -> None:
     verdict = verdict_on(with_patch(floor(2, 40), 900, 0.04), LINEAR)
     assert not verdict.good
     assert verdict.sentence == (
-        "Most of the picture sits in 1 % of the range because something 900 m away is in view: "
-        "set Far to 22 m"
+        "Most of the picture sits in 1 % of the range because something 900 m away is in view: set Far to 22 m"
     )
     assert verdict.better == replace(LINEAR, far=22)
 
@@ -215,8 +214,7 @@ def test_something_before_the_lens_is_named_with_the_near_that_helps() -> None:
     verdict = verdict_on(with_patch(floor(2, 6), 0.12, 0.04))
     assert not verdict.good
     assert verdict.sentence == (
-        "Most of the picture sits in 3 % of the range because something 12 cm away is in view: "
-        "set Near to 2 m"
+        "Most of the picture sits in 3 % of the range because something 12 cm away is in view: set Near to 2 m"
     )
     assert verdict.better == DepthSettings(near=2)
 
@@ -228,17 +226,13 @@ def test_a_distance_by_hand_that_spoils_the_range_is_blamed() -> None:
 
 def test_a_range_by_hand_past_mending_is_sent_back_to_automatic() -> None:
     verdict = verdict_on(floor(2, 6), DepthSettings(near=0.001, far=2.1))
-    assert verdict.sentence.endswith(
-        "because the range is set by hand: make Near automatic and make Far automatic"
-    )
+    assert verdict.sentence.endswith("because the range is set by hand: make Near automatic and make Far automatic")
     assert verdict.better == AUTOMATIC
 
 
 def test_advice_may_take_one_distance_back_to_set_the_other() -> None:
     verdict = verdict_on(with_patch(floor(1, 6), 200, 0.06), replace(LINEAR, near=3))
-    assert verdict.sentence.endswith(
-        "because the range is set by hand: make Near automatic and set Far to 4.1 m"
-    )
+    assert verdict.sentence.endswith("because the range is set by hand: make Near automatic and set Far to 4.1 m")
 
 
 HOGS = st.one_of(st.floats(0.05, 0.3), st.floats(200, 5000)), st.floats(0.02, 0.12)
@@ -352,16 +346,16 @@ def test_the_png_holds_the_picture_and_nothing_about_colour() -> None:
     image.info["icc_profile"] = b"a profile that came along"
     data = png(image)
     assert Image.open(BytesIO(data)).tobytes() == image.tobytes()
-    assert [data[at:at + 4] for at in chunk_names(data)] == [b"IHDR", b"IDAT", b"IEND"]
+    assert [data[at : at + 4] for at in chunk_names(data)] == [b"IHDR", b"IDAT", b"IEND"]
 
 
 def chunk_names(data: bytes) -> list[int]:
     """Where in the PNG each chunk's name stands, runs of IDAT counted once."""
     places, at = [], 8
     while at < len(data):
-        if data[at + 4:at + 8] != b"IDAT" or not places or data[places[-1]:places[-1] + 4] != b"IDAT":
+        if data[at + 4 : at + 8] != b"IDAT" or not places or data[places[-1] : places[-1] + 4] != b"IDAT":
             places.append(at + 4)
-        at += 12 + int.from_bytes(data[at:at + 4], "big")
+        at += 12 + int.from_bytes(data[at : at + 4], "big")
     return places
 
 

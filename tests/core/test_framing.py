@@ -49,9 +49,7 @@ def frame_times_share(width: int, height: int, aspect: float) -> float:
         (2, (1408, 704), (1408, 704)),
     ],
 )
-def test_a_common_ratio_wastes_almost_nothing(
-    aspect: float, size: tuple[int, int], crop: tuple[int, int]
-) -> None:
+def test_a_common_ratio_wastes_almost_nothing(aspect: float, size: tuple[int, int], crop: tuple[int, int]) -> None:
     framing = fit(aspect, FLUX)
     assert (framing.width, framing.height) == size
     assert (framing.crop_width, framing.crop_height) == crop
@@ -60,9 +58,7 @@ def test_a_common_ratio_wastes_almost_nothing(
 
 @many
 @given(ASPECTS, LIMITS, st.floats(0.3, 16), st.booleans())
-def test_every_size_is_one_the_model_accepts(
-    aspect: float, limits: Limits, megapixels: float, overscan: bool
-) -> None:
+def test_every_size_is_one_the_model_accepts(aspect: float, limits: Limits, megapixels: float, overscan: bool) -> None:
     framing = fit(aspect, limits, megapixels=megapixels, overscan=overscan)
     for side in (framing.width, framing.height):
         assert side % limits.multiple == 0
@@ -93,9 +89,7 @@ def test_the_crop_has_the_frames_aspect_to_half_a_pixel(aspect: float, limits: L
 
 @settings(max_examples=100, deadline=None)
 @given(st.floats(1 / 20, 20), st.floats(0.07, 2), st.sampled_from([16, 32, 64]))
-def test_no_other_accepted_size_shows_more_of_the_frame(
-    aspect: float, megapixels: float, multiple: int
-) -> None:
+def test_no_other_accepted_size_shows_more_of_the_frame(aspect: float, megapixels: float, multiple: int) -> None:
     limits = Limits(multiple=multiple, max_megapixels=2)
     framing = fit(aspect, limits, megapixels=megapixels)
     best = max(frame_times_share(*size, aspect) for size in accepted_sizes(limits, megapixels))

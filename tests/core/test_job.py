@@ -324,9 +324,9 @@ def test_a_task_that_is_not_known_yet_is_asked_for_again(
 
 
 def test_a_task_that_is_never_known_is_given_up(make: Make, client: Client, serve: Serve) -> None:
-    server = serve(poll_answers=[NOT_FOUND] * 20)
+    server = serve(poll_answers=[NOT_FOUND] * (MAX_MISSES + 1))
     job = run(make(server), client)
-    assert (job.step, job.error_kind, job.charged) == (Step.FAILED, "provider", "yes")
+    assert (job.step, job.error_kind, job.charged) == (Step.FAILED, "expired", "yes")
     assert "no longer knows this task" in job.error_message
     assert len(server.requests) == 1 + MAX_MISSES + 1
 
@@ -437,9 +437,10 @@ def test_a_broken_connection_to_the_picture_is_tried_again(
 
 
 def test_a_picture_that_stays_broken_ends_the_job_and_was_paid(make: Make, client: Client, serve: Serve) -> None:
-    server = serve(result_answers=[Answer(body=HTML)] * 30)
-    job = run(make(server), client)
-    assert (job.step, job.error_kind, job.charged) == (Step.FAILED, "provider", "yes")
+    server = serve(result_answers=[Answer(body=HTML)] * (MAX_MISSES + 1))
+    job = run(make(server), client, steps=100)
+    assert (job.step, job.error_kind, job.charged) == (Step.FAILED, "expired", "yes")
+    assert job.is_waiting_there
     assert len(server.posts) == 1
 
 

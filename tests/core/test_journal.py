@@ -358,7 +358,34 @@ def test_a_retry_of_what_brings_nothing_is_a_new_job(
     assert (job.step, job.submit_started, job.remote_id, job.charged) == (Step.SUBMIT, None, "", "no")
     assert (job.request, job.output, job.cost_usd) == (failed.request, failed.output, 0.096)
     assert job.control.read_bytes() == control
-    assert journal.get(failed.id) == failed
+    assert journal.get(failed.id) == replace(failed, retried_as=job.id)
+
+
+def test_a_second_click_on_retry_sends_nothing_more(journal: Journal, add: Add) -> None:
+    add(seed=5)
+    failed = replace(being_sent(journal), step=Step.FAILED, error_kind="unknown")
+    journal.save(failed, release=True)
+    journal.retry(failed.id)
+    with pytest.raises(InputError, match="retried already"):
+        journal.retry(failed.id)
+    assert len(journal.jobs()) == 2
+
+
+def test_a_damaged_entry_hides_no_other_and_is_not_sent(journal: Journal, add: Add) -> None:
+    damaged, whole = add(), add()
+    with sqlite3.connect(journal.folder / "journal.sqlite3") as other:
+        other.execute("UPDATE job SET request = '{' WHERE id = ?", (damaged.id,))
+    assert [job.id for job in journal.jobs()] == [whole.id]
+    claimed = [journal.claim(providers=PROVIDERS) for _ in range(3)]
+    assert [job.id for job in claimed if job] == [whole.id]
+
+
+def test_the_time_allowed_does_not_grow_with_each_retry(journal: Journal, add: Add) -> None:
+    add(seed=5)
+    journal.save(replace(being_sent(journal), step=Step.FAILED, error_kind="deadline", remote_id="t1"), release=True)
+    first = journal.jobs()[0]
+    again = journal.retry(first.id)
+    assert again.deadline - time.time() == pytest.approx(first.timeout, abs=5)
 
 
 @pytest.mark.parametrize("step", [Step.SUBMIT, Step.POLL, Step.DOWNLOAD, Step.DONE])

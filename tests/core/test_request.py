@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from flux_depth_addon.core.depth_map import DepthSettings
 from flux_depth_addon.core.errors import InputError
 from flux_depth_addon.core.framing import Framing
-from flux_depth_addon.core.models import Table
+from flux_depth_addon.core.models import DEFAULT, Table
 from flux_depth_addon.core.request import MAX_PROMPT, MAX_SEED, Request, check, from_json, to_json
 
 Wish = Callable[..., Request]
@@ -108,13 +108,11 @@ def test_a_request_survives_the_journal(request: Request) -> None:
 
 
 @given(requests)
-def test_the_check_never_fails_in_another_way(request: Request) -> None:
-    from flux_depth_addon.core.models import DEFAULT, load
-
+def test_the_check_never_fails_in_another_way(table: Table, request: Request) -> None:
     try:
-        check(request, load()[DEFAULT])
-    except InputError as error:
-        assert str(error).endswith(". Nothing was sent.")
+        check(request, table[DEFAULT])
+    except InputError:
+        return
 
 
 @pytest.mark.parametrize(

@@ -32,14 +32,23 @@ Serve = Callable[..., Sandbox]
 Add = Callable[..., Job]
 
 
+def launched(*run: str) -> subprocess.Popen[bytes]:
+    """A worker that nobody has told anything yet."""
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    return subprocess.Popen(
+        [sys.executable, *(run or ("-m", "core.worker"))],
+        cwd=PACKAGE,
+        env=environment,
+        stdin=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+
+
 class Child:
     """One worker process, and the Blender end of its standard input."""
 
-    def __init__(self, journal: Journal, keys: dict[str, str], run: tuple[str, ...] = ("-m", "core.worker")) -> None:
-        environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
-        self.process = subprocess.Popen(
-            [sys.executable, *run], cwd=PACKAGE, env=environment, stdin=subprocess.PIPE, stderr=subprocess.PIPE
-        )
+    def __init__(self, process: subprocess.Popen[bytes], journal: Journal, keys: dict[str, str]) -> None:
+        self.process = process
         self.tell(journal=str(journal.folder), tables=[], keys=keys)
 
     def tell(self, **message: Any) -> None:
@@ -54,6 +63,12 @@ class Child:
     def is_killed(self) -> None:
         self.process.kill()
         self.process.wait(5)
+
+    def is_cleared_away(self) -> None:
+        self.is_killed()
+        for pipe in (self.process.stdin, self.process.stderr):
+            assert pipe
+            pipe.close()
 
     def ends(self, seconds: float = 8.0) -> int:
         return self.process.wait(seconds)
@@ -85,21 +100,29 @@ def add(journal: Journal, wish: Callable[..., Request], control: bytes) -> Add:
     return added
 
 
+@pytest.fixture(scope="module")
+def spare() -> Iterator[list[subprocess.Popen[bytes]]]:
+    """Workers that wait to be told, so that no test waits for Python to start."""
+    processes = [launched(), launched()]
+    yield processes
+    for process in processes:
+        process.kill()
+        process.communicate()
+
+
 @pytest.fixture
-def start(journal: Journal) -> Iterator[Callable[..., Child]]:
-    """Starts workers; none outlives its test."""
+def start(journal: Journal, spare: list[subprocess.Popen[bytes]]) -> Iterator[Callable[..., Child]]:
+    """Puts workers to work; none outlives its test."""
     children: list[Child] = []
 
-    def started(keys: dict[str, str] | None = None, **options: Any) -> Child:
-        children.append(Child(journal, KEYS if keys is None else keys, **options))
+    def started(keys: dict[str, str] | None = None) -> Child:
+        spare.append(launched())
+        children.append(Child(spare.pop(0), journal, KEYS if keys is None else keys))
         return children[-1]
 
     yield started
     for child in children:
-        child.is_killed()
-        for pipe in (child.process.stdin, child.process.stderr):
-            assert pipe
-            pipe.close()
+        child.is_cleared_away()
 
 
 Start = Callable[..., Child]
@@ -186,7 +209,7 @@ def test_a_job_waits_for_its_key(journal: Journal, add: Add, start: Start, serve
     job = add(server)
     child = start(keys={})
     with pytest.raises(AssertionError, match="did not happen"):
-        until(lambda: server.requests, seconds=1.0)
+        until(lambda: server.requests, seconds=0.8)
     child.tell(keys=KEYS)
     until(finished(journal, job))
     assert journal.get(job.id).step is Step.DONE
@@ -206,7 +229,7 @@ def test_a_job_cancelled_while_it_waits_stays_cancelled(journal: Journal, add: A
     journal.cancel(job.id)
     asked = len(server.requests)
     with pytest.raises(AssertionError, match="did not happen"):
-        until(lambda: len(server.requests) > asked + 1, seconds=1.2)
+        until(lambda: len(server.requests) > asked + 1, seconds=0.8)
     assert journal.get(job.id).step is Step.CANCELLED
 
 
@@ -242,7 +265,7 @@ def test_one_broken_job_does_not_stop_the_others(journal: Journal, add: Add, sta
 def test_orphaned_it_fetches_what_was_sent_and_sends_nothing_new(
     journal: Journal, add: Add, start: Start, serve: Serve
 ) -> None:
-    server = serve(delay=1.0)
+    server = serve(delay=0.7)
     sent = add(server)
     child = start()
     until(lambda: journal.get(sent.id).remote_id)
@@ -292,9 +315,11 @@ def test_a_broken_line_counts_as_gone(start: Start) -> None:
     child.ends(3.0)
 
 
-def test_left_idle_it_ends(start: Start) -> None:
+def test_left_idle_it_ends(journal: Journal) -> None:
     hurried = "import core.worker as worker; worker.IDLE_SECONDS = 0.3; worker.main()"
-    assert start(run=("-c", hurried)).ends(5.0) == 0
+    child = Child(launched("-c", hurried), journal, KEYS)
+    assert child.ends() == 0
+    child.is_cleared_away()
 
 
 # Killed.

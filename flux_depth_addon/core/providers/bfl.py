@@ -60,7 +60,7 @@ STATUSES: dict[int, type[FluxDepthError]] = {
 }
 
 SENTENCES: dict[type[FluxDepthError], str] = {
-    KeyRefusedError: "{provider} refused the API key{reason}. Nothing was charged: enter a valid key in the preferences.",
+    KeyRefusedError: "{provider} refused the API key{reason}. Nothing was charged: correct it in the preferences.",
     FundsError: "The {provider} account has no credit left{reason}. Nothing was charged: top it up, then retry.",
     ModelError: "{provider} does not serve {model}{reason}. Nothing was charged: choose another model.",
     ModeratedError: "{provider} refused the prompt{reason}. Nothing was charged: change the prompt.",
@@ -117,13 +117,17 @@ def read_result(answer: Answer, model: Model) -> Result:
     if answer.status == 404:
         return Missing()
     if answer.status >= 300 or not data:
-        raise TryLaterError(f"{model.provider.label} gave no usable answer (HTTP {answer.status})", seconds=_wait(answer))
+        raise TryLaterError(
+            f"{model.provider.label} gave no usable answer (HTTP {answer.status})", seconds=_wait(answer)
+        )
     inner = _object(data.get("data"))
     return _judge(inner if "status" in inner else data, model)
 
 
 def read_probe(answer: Answer, model: Model) -> str:
     """What a free question that needs the key tells, as a sentence; raises the refusal."""
+    if answer.status >= 500:
+        raise ProviderError(f"{model.provider.label} failed (HTTP {answer.status}). Nothing was charged: try later.")
     if answer.status >= 300:
         raise _refusal(answer, model)
     credits_left = _number(_object(answer.json).get("credits"))
@@ -154,7 +158,12 @@ def _judge(data: dict[str, Any], model: Model) -> Result:
 
 
 def _ready(data: dict[str, Any]) -> Result:
-    places = [_object(data.get("result")), _object(data.get("data")), _object(_object(data.get("data")).get("result")), data]
+    places = [
+        _object(data.get("result")),
+        _object(data.get("data")),
+        _object(_object(data.get("data")).get("result")),
+        data,
+    ]
     for place in places:
         output = place.get("output")
         first = output[0] if isinstance(output, list) and output else output
@@ -173,11 +182,12 @@ def _refusal(answer: Answer, model: Model) -> FluxDepthError:
         )
     if kind is not None:
         return kind(SENTENCES[kind].format(provider=label, model=model.label, reason=_because(answer)))
-    if answer.status in (429, 503):
+    # A gateway may say 503 after it passed the request on: only with a time to come back is it a refusal for sure.
+    if answer.status == 429 or (answer.status == 503 and _wait(answer) is not None):
         return TryLaterError(f"{label} is busy (HTTP {answer.status}{_because(answer)})", seconds=_wait(answer))
     if 300 <= answer.status < 500:
         return ProviderError(
-            f"{label} does not take requests at this address (HTTP {answer.status}). Nothing was charged: check the address."
+            f"{label} does not take requests at this address (HTTP {answer.status}). Nothing was charged: check it."
         )
     return UnknownSubmissionError(
         f"{label} broke down while taking the request (HTTP {answer.status}{_because(answer)}): it is unknown whether "
