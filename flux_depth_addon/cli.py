@@ -1,14 +1,13 @@
-"""The command line: `blender --command flux_depth VERB …`, and `python -m flux_depth_addon VERB …` with the bpy wheel."""
+"""The command line: `blender --command flux_depth VERB …`, or `python -m flux_depth_addon VERB …` with the wheel."""
 
 from __future__ import annotations
 
-import argparse
 import json
 import math
 import sys
 import tempfile
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +20,8 @@ from .core.errors import FluxDepthError, InputError, OfflineError
 from .core.framing import fit
 
 if TYPE_CHECKING:
+    import argparse
+
     from PIL import Image
 
     from .core.client import Client
@@ -49,8 +50,10 @@ NO_OUTCOME: dict[str, Any] = {
 
 def main(argv: list[str]) -> int:
     """Do what the arguments say; returns the exit code that the README lists."""
+    from .arguments import parser
+
     try:
-        arguments = _parser().parse_args(argv)
+        arguments = parser().parse_args(argv)
     except SystemExit as end:  # argparse has said what is wrong; Blender must not be left like this
         return int(end.code or 0)
     outcome, code = _outcome_of(arguments)
@@ -61,7 +64,7 @@ def main(argv: list[str]) -> int:
 
 def _outcome_of(arguments: argparse.Namespace) -> tuple[dict[str, Any], int]:
     try:
-        return arguments.run(arguments)
+        return VERBS[arguments.verb](arguments)
     except FluxDepthError as error:
         _say(f"Error: {error}")
         described = {"error": {"kind": error.kind, "message": str(error)}, "charged": error.charged}
@@ -145,7 +148,7 @@ def _resume(arguments: argparse.Namespace) -> tuple[dict[str, Any], int]:
     client, worst, ended = Client(table, preferences.keys(table)), 0, []
     with _journal(arguments) as journal:
         for job in journal.unfinished():
-            _check_online(arguments, table[job.request.model].provider, job.base)
+            _check_online(arguments, table[job.request.model].provider, job.sent_to or job.base)
             outcome, code = _ended(_finish(journal, client, job))
             ended.append(outcome)
             worst = max(worst, code)
@@ -160,6 +163,9 @@ def _sandbox(arguments: argparse.Namespace) -> tuple[dict[str, Any], int]:
         _say("Serving until stopped with Ctrl-C.")
         while True:
             time.sleep(3600)
+
+
+VERBS = {"depth": _depth, "restyle": _restyle, "jobs": _jobs, "resume": _resume, "sandbox": _sandbox}
 
 
 # What they share.
@@ -288,10 +294,8 @@ def _finish(journal: Journal, client: Client, job: Job) -> Job:
     said = ""
     while not job.is_final:
         if claimed := journal.claim(job_id=job.id):
-            try:
+            with suppress(LostJobError):  # a worker of an open Blender has it: wait for what it does
                 journal.save(advance(claimed, client, journal.save), release=True)
-            except LostJobError:
-                pass  # a worker of an open Blender has it: wait for what it does
         job = journal.get(job.id)
         said = _report(job, said)
         if not job.is_final:
@@ -340,76 +344,7 @@ def _say(sentence: str) -> None:
     print(sentence, file=sys.stderr, flush=True)
 
 
-# The arguments.
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="flux_depth", description="The scene's depth and a prompt become a picture.")
-    verbs = parser.add_subparsers(metavar="VERB", required=True)
-    everywhere, shared = _everywhere(), _shared()
-    depth = verbs.add_parser("depth", parents=[everywhere, shared], help="write the control image: no network, no key")
-    depth.add_argument("-o", "--output", type=Path, required=True, metavar="MAP.png")
-    depth.set_defaults(run=_depth)
-    _add_restyle(verbs.add_parser("restyle", parents=[everywhere, _online(), shared], help="the whole job"))
-    verbs.add_parser("jobs", parents=[everywhere], help="list the journal").set_defaults(run=_jobs)
-    resume = verbs.add_parser("resume", parents=[everywhere, _online()], help="finish what was left")
-    resume.set_defaults(run=_resume)
-    sandbox = verbs.add_parser("sandbox", parents=[everywhere], help="serve the offline endpoint until stopped")
-    sandbox.add_argument("--port", type=int, default=0, help="0: any that is free")
-    sandbox.set_defaults(run=_sandbox)
-    return parser
-
-
-def _everywhere() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(add_help=False)
-    parser.add_argument("--data-dir", metavar="DIR", help="the journal's folder (or $FLUX_DEPTH_DATA)")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the outcome as one JSON object")
-    return parser
-
-
-def _online() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(add_help=False)
-    parser.add_argument("--online-mode", action="store_true", help="allow online access for this run")
-    return parser
-
-
-def _shared() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(add_help=False)
-    parser.add_argument("scene_file", type=Path, metavar="SCENE.blend")
-    parser.add_argument("--scene", metavar="NAME", help="default: the file's active scene")
-    parser.add_argument("--camera", metavar="NAME", help="default: the scene's active camera")
-    parser.add_argument("--frame", type=float, metavar="N", help="default: the file's current frame")
-    parser.add_argument("--near", type=float, metavar="METRES", help="default: from the depths in view")
-    parser.add_argument("--far", type=float, metavar="METRES", help="default: from the depths in view")
-    parser.add_argument("--curve", choices=("disparity", "linear"), default="disparity")
-    parser.add_argument("--engine", choices=("workbench", "cycles", "scene"), default="workbench", type=str.lower)
-    parser.add_argument("--megapixels", type=float, metavar="MP", help="default: the most that the model takes")
-    return parser
-
-
-def _add_restyle(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("-o", "--output", type=Path, required=True, metavar="OUT.png")
-    parser.add_argument("--prompt", required=True, metavar="TEXT")
-    parser.add_argument("--provider", default="cometapi", metavar="{cometapi,bfl,sandbox}")
-    parser.add_argument("--url", default="", metavar="BASE", help="a base address in place of the provider's own")
-    parser.add_argument("--model", default="", metavar="NAME", help="default: the provider's first")
-    parser.add_argument("--seed", type=int, metavar="N")
-    parser.add_argument("--steps", type=int, metavar="N")
-    parser.add_argument("--guidance", type=float, metavar="X")
-    parser.add_argument("--finetune-id", default="", metavar="ID")
-    parser.add_argument("--finetune-strength", type=float, metavar="X")
-    parser.add_argument("--prompt-upsampling", action="store_true")
-    parser.add_argument("--safety-tolerance", type=int, metavar="N")
-    parser.add_argument("--output-format", choices=("png", "jpeg"), default="png")
-    parser.add_argument("--timeout", type=_seconds, default=600.0, metavar="SECONDS")
-    parser.set_defaults(run=_restyle)
-
-
-def _seconds(text: str) -> float:
-    seconds = float(text)
-    if not 0 < seconds <= 86400:
-        raise argparse.ArgumentTypeError("must be more than 0 and at most 86400 seconds")
-    return seconds
+# What Blender calls.
 
 
 _command: Any = None

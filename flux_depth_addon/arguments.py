@@ -1,0 +1,72 @@
+"""The command line's arguments; what the verbs do is in cli.py."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+
+def parser() -> argparse.ArgumentParser:
+    """What understands the command line; the verb is in `verb`."""
+    whole = argparse.ArgumentParser(prog="flux_depth", description="The scene's depth and a prompt become a picture.")
+    verbs = whole.add_subparsers(dest="verb", metavar="VERB", required=True)
+    everywhere, shared = _everywhere(), _shared()
+    depth = verbs.add_parser("depth", parents=[everywhere, shared], help="write the control image: no network, no key")
+    depth.add_argument("-o", "--output", type=Path, required=True, metavar="MAP.png")
+    _add_restyle(verbs.add_parser("restyle", parents=[everywhere, _online(), shared], help="the whole job"))
+    verbs.add_parser("jobs", parents=[everywhere], help="list the journal")
+    verbs.add_parser("resume", parents=[everywhere, _online()], help="finish what was left")
+    sandbox = verbs.add_parser("sandbox", parents=[everywhere], help="serve the offline endpoint until stopped")
+    sandbox.add_argument("--port", type=int, default=0, help="0: any that is free")
+    return whole
+
+
+def _everywhere() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(add_help=False)
+    parser.add_argument("--data-dir", metavar="DIR", help="the journal's folder (or $FLUX_DEPTH_DATA)")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the outcome as one JSON object")
+    return parser
+
+
+def _online() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(add_help=False)
+    parser.add_argument("--online-mode", action="store_true", help="allow online access for this run")
+    return parser
+
+
+def _shared() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(add_help=False)
+    parser.add_argument("scene_file", type=Path, metavar="SCENE.blend")
+    parser.add_argument("--scene", metavar="NAME", help="default: the file's active scene")
+    parser.add_argument("--camera", metavar="NAME", help="default: the scene's active camera")
+    parser.add_argument("--frame", type=float, metavar="N", help="default: the file's current frame")
+    parser.add_argument("--near", type=float, metavar="METRES", help="default: from the depths in view")
+    parser.add_argument("--far", type=float, metavar="METRES", help="default: from the depths in view")
+    parser.add_argument("--curve", choices=("disparity", "linear"), default="disparity")
+    parser.add_argument("--engine", choices=("workbench", "cycles", "scene"), default="workbench", type=str.lower)
+    parser.add_argument("--megapixels", type=float, metavar="MP", help="default: the most that the model takes")
+    return parser
+
+
+def _add_restyle(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("-o", "--output", type=Path, required=True, metavar="OUT.png")
+    parser.add_argument("--prompt", required=True, metavar="TEXT")
+    parser.add_argument("--provider", default="cometapi", metavar="{cometapi,bfl,sandbox}")
+    parser.add_argument("--url", default="", metavar="BASE", help="a base address in place of the provider's own")
+    parser.add_argument("--model", default="", metavar="NAME", help="default: the provider's first")
+    parser.add_argument("--seed", type=int, metavar="N")
+    parser.add_argument("--steps", type=int, metavar="N")
+    parser.add_argument("--guidance", type=float, metavar="X")
+    parser.add_argument("--finetune-id", default="", metavar="ID")
+    parser.add_argument("--finetune-strength", type=float, metavar="X")
+    parser.add_argument("--prompt-upsampling", action="store_true")
+    parser.add_argument("--safety-tolerance", type=int, metavar="N")
+    parser.add_argument("--output-format", choices=("png", "jpeg"), default="png")
+    parser.add_argument("--timeout", type=_seconds, default=600.0, metavar="SECONDS")
+
+
+def _seconds(text: str) -> float:
+    seconds = float(text)
+    if not 0 < seconds <= 86400:
+        raise argparse.ArgumentTypeError("must be more than 0 and at most 86400 seconds")
+    return seconds
