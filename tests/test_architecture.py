@@ -21,7 +21,7 @@ HOMES = {
     "urllib3": {"core/client.py"},
     "sqlite3": {"core/journal.py"},
     "subprocess": {"worker_process.py"},
-    "threading": {"core/worker.py", "core/journal.py", "core/sandbox.py"},
+    "threading": {"core/worker.py", "core/journal.py", "core/sandbox/endpoint.py", "core/sandbox/server.py"},
     "concurrent": {"core/worker.py"},
 }
 """Who alone may import a library."""
@@ -38,8 +38,7 @@ ARROWS = {
     "framing": {"errors"},
     "depth_map": {"errors"},
     "provenance": {"errors"},
-    "sandbox_painter": set(),
-    "sandbox": {"sandbox_painter"},
+    "sandbox": set(),
     "picture": {"errors", "framing", "provenance"},
     "models": {"errors", "addresses", "framing"},
     "request": {"errors", "framing", "depth_map", "models"},
