@@ -28,6 +28,7 @@ NAME = "FLUX Depth"
 MAX_SIDE = 16384
 MAX_PIXELS = 200_000_000
 """Beyond these a graphics card refuses, or the picture takes more memory than most machines have."""
+NEVER_RENDERED = {"ARMATURE", "CAMERA", "EMPTY", "LATTICE", "LIGHT", "LIGHT_PROBE", "SPEAKER"}
 NO_HIT = 1e9
 """Engines write 1e10 where nothing was hit."""
 WINDOWED = not bpy.app.background
@@ -53,6 +54,7 @@ def capture(
     with ExitStack() as stack:
         stack.enter_context(silent_handlers())
         stack.enter_context(kept_render_result())
+        stack.enter_context(nothing_in_front())
         bpy.ops.ed.flush_edits()
         lens = evaluated_lens(scene, camera)
         copy = stack.enter_context(disposable_scene(scene))
@@ -72,7 +74,7 @@ def frame_aspect(scene: bpy.types.Scene) -> float:
 
 
 def is_panoramic(camera: bpy.types.Object) -> bool:
-    """True for cameras without a flat picture plane; only Cycles renders them, and nothing exists beyond their frame."""
+    """True for cameras without a flat picture plane: only Cycles renders them, with nothing beyond their frame."""
     return camera.data.type not in {"PERSP", "ORTHO"}
 
 
@@ -88,9 +90,7 @@ def camera_of(scene: bpy.types.Scene, name: str | None = None) -> bpy.types.Obje
     return camera
 
 
-def check(
-    scene: bpy.types.Scene, camera: bpy.types.Object, layer: str, framing: Framing, engine: Engine
-) -> None:
+def check(scene: bpy.types.Scene, camera: bpy.types.Object, layer: str, framing: Framing, engine: Engine) -> None:
     """Raises InputError for what cannot be rendered, before anything is touched."""
     width, height = framing.width, framing.height
     if layer not in scene.view_layers:
@@ -105,7 +105,7 @@ def check(
             f"stay below {MAX_SIDE} a side and {MAX_PIXELS // 1_000_000} megapixels."
         )
     if engine_id(scene, engine) not in ENGINES:
-        raise InputError(f"“{scene.render.engine}” is not an engine of Blender's own: set Engine to Workbench or Cycles.")
+        raise InputError(f"“{scene.render.engine}” is not one of Blender's own: set Engine to Workbench or Cycles.")
     if is_panoramic(camera) and engine_id(scene, engine) != "CYCLES":
         raise InputError(f"Camera “{camera.name}” is panoramic: set Engine to Cycles.")
     if bpy.app.is_job_running("RENDER"):
@@ -140,6 +140,19 @@ def silent_handlers() -> Iterator[None]:
     finally:
         for handlers, before in zip(lists, kept, strict=True):
             handlers[:0] = before  # in front of any that were added meanwhile
+
+
+@contextmanager
+def nothing_in_front() -> Iterator[None]:
+    """Turn objects' In Front off for the while: Workbench would give them the depth of the near clip plane."""
+    things = [thing for thing in bpy.data.objects if thing.show_in_front and thing.type not in NEVER_RENDERED]
+    for thing in things:
+        thing.show_in_front = False
+    try:
+        yield
+    finally:
+        for thing in things:
+            thing.show_in_front = True
 
 
 @contextmanager
@@ -200,13 +213,34 @@ def never_rendered_scene() -> Iterator[bpy.types.Scene]:
 @contextmanager
 def disposable_scene(scene: bpy.types.Scene) -> Iterator[bpy.types.Scene]:
     """A copy of the scene that shares its objects, and that nothing but we can change."""
+    users = {thing: thing.users for thing in scene.collection.objects}
     copy = scene.copy()
     try:
         copy.animation_data_clear()
         copy.timeline_markers.clear()  # they switch cameras
+        keep_simulated(copy)
         yield copy
     finally:
         bpy.data.scenes.remove(copy)
+        restore_users({thing: count for thing, count in users.items() if thing.users > count})
+
+
+def keep_simulated(copy: bpy.types.Scene) -> None:
+    """Rigid bodies stay where the user's scene has simulated them; without a bake the copy would begin anew."""
+    if copy.rigidbody_world:
+        with bpy.context.temp_override(scene=copy, point_cache=copy.rigidbody_world.point_cache):
+            bpy.ops.ptcache.bake_from_cache()
+
+
+def restore_users(users: dict[bpy.types.Object, int]) -> None:
+    """Blender 4.2 leaves objects right under a copied scene with a user too many: they would outlive their deletion."""
+    for thing in users:
+        thing.user_clear()
+    for _ in range(max(users.values(), default=0)):
+        with never_rendered_scene() as holder:
+            for thing in (thing for thing, count in users.items() if thing.users < count):
+                holder.collection.objects.link(thing)
+            bpy.data.scenes.remove(holder.copy())  # the same slip gives each of them its user back
 
 
 @contextmanager
@@ -255,7 +289,9 @@ def keep_one_layer(copy: bpy.types.Scene, name: str) -> None:
         layer.use = layer.name == name
     layer = copy.view_layers[name]
     for passes in (layer, layer.cycles) if hasattr(layer, "cycles") else (layer,):
-        switch_off(passes, *(key for key in passes.bl_rna.properties.keys() if key.startswith("use_pass_")))
+        switch_off(
+            passes, *(each.identifier for each in passes.bl_rna.properties if each.identifier.startswith("use_pass_"))
+        )
     layer.use_pass_z = True
     layer.use_freestyle = False
     layer.material_override = None

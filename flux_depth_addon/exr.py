@@ -15,6 +15,8 @@ MAGIC = b"v/1\x01"
 NOT_SCAN_LINES = 0x1A00
 """Flags of the version field: tiled, deep, in several parts."""
 PIXEL = ("<u4", "<f2", "<f4")
+LINES = 64
+"""Read at a time: the file is many times the size of one channel."""
 
 
 def read_channel(path: Path, ending: str) -> np.ndarray:
@@ -26,7 +28,7 @@ def read_channel(path: Path, ending: str) -> np.ndarray:
     with path.open("rb") as file:
         magic, version = struct.unpack("<4sI", file.read(8))
         header = dict(attributes(file))
-        begin = file.tell()
+        table = file.tell()
     if magic != MAGIC or version & NOT_SCAN_LINES or header["compression"] != b"\0":
         raise ValueError(f"{path.name} is not a plain OpenEXR picture")
     left, top, right, bottom = struct.unpack("<4i", header["dataWindow"])
@@ -36,8 +38,11 @@ def read_channel(path: Path, ending: str) -> np.ndarray:
     if name is None:
         raise ValueError(f"{path.name} has no channel {ending}")
     line = np.dtype([("row", "<i4"), ("length", "<i4"), *channels])
-    table = 8 * height
-    return np.memmap(path, line, "r", begin + table, height)[name].astype(np.float32)
+    values = np.empty((height, width), np.float32)
+    for first in range(0, height, LINES):
+        offset = table + 8 * height + first * line.itemsize
+        values[first : first + LINES] = np.fromfile(path, line, min(LINES, height - first), offset=offset)[name]
+    return values
 
 
 def attributes(file: BinaryIO) -> Iterator[tuple[str, bytes]]:

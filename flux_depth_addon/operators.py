@@ -95,7 +95,9 @@ class FLUXDEPTH_OT_generate(_Button):
         model = model_of(context.scene.flux_depth)
         name = bpy.path.clean_name(f"{request.scene}_{request.camera}_{int(request.frame):04d}")
         folder = preferences.output_folder(bpy.data.filepath)
-        job = watch.journal().add(request, png(picture), price_usd=model.price_usd, output=folder / f"{name}_{{id}}.png")
+        job = watch.journal().add(
+            request, png(picture), price_usd=model.price_usd, output=folder / f"{name}_{{id}}.png"
+        )
         watch.start_worker()
         watch.follow(job)
         watch.refresh()

@@ -59,14 +59,14 @@ class _Jobs:
     bl_label = "Pictures"
 
     def draw(self, context: bpy.types.Context) -> None:
-        manager = context.window_manager
-        if not manager.flux_depth_jobs:
+        owner = context.window_manager
+        if not owner.flux_depth_jobs:
             self.layout.label(text="None yet", icon="IMAGE_DATA")
             return
         self.layout.template_list(
-            "FLUXDEPTH_UL_jobs", "", manager, "flux_depth_jobs", manager, "flux_depth_job", rows=3, maxrows=6
+            "FLUXDEPTH_UL_jobs", "", owner, "flux_depth_jobs", owner, "flux_depth_job", rows=3, maxrows=6
         )
-        row = manager.flux_depth_jobs[min(manager.flux_depth_job, len(manager.flux_depth_jobs) - 1)]
+        row = owner.flux_depth_jobs[min(owner.flux_depth_job, len(owner.flux_depth_jobs) - 1)]
         if job := watch.jobs.get(row.name):
             _draw_job(self.layout, context, job)
 
@@ -212,11 +212,13 @@ def _draw_job(layout: bpy.types.UILayout, context: bpy.types.Context, job: objec
         row = column.row(align=True)
         row.operator("flux_depth.show", icon="IMAGE_DATA").job_id = job.id
         row.operator("flux_depth.put_behind", icon="CAMERA_DATA").job_id = job.id
+        _draw_eye(row, operators.camera_of(context))
         row.operator("wm.path_open", text="", icon="FILE_FOLDER").filepath = str(Path(job.result).parent)
         column.label(text=_facts(job))
         return
     _say(column, context, job.error_message, STEP_ICONS[job.step])
-    _draw_remedies(layout.row(), job)
+    if not job.retried_as:
+        _draw_remedies(layout.row(), job)
 
 
 def _draw_remedies(row: bpy.types.UILayout, job: object) -> None:
@@ -255,6 +257,13 @@ def _draw_size(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
         _say(layout, context, str(error), "ERROR")
         return
     layout.label(text=f"Picture: {framing.crop_width} × {framing.crop_height} pixels", icon="IMAGE_DATA")
+
+
+def _draw_eye(row: bpy.types.UILayout, camera: bpy.types.Object | None) -> None:
+    """Our background on or off, in one click."""
+    if camera and camera.type == "CAMERA" and (slot := placement.slot_of(camera)):
+        icon = "HIDE_OFF" if slot.show_background_image else "HIDE_ON"
+        row.prop(slot, "show_background_image", text="", icon=icon)
 
 
 def _draw_background(layout: bpy.types.UILayout, camera: bpy.types.Object | None) -> None:

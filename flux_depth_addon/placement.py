@@ -39,7 +39,7 @@ def load(path: Path) -> bpy.types.Image:
 
 
 def show_in_editor(image: bpy.types.Image, *, open_one: bool = False) -> bool:
-    """Show an image in an open Image Editor, or in a window of its own where that is wanted; False when it is not shown."""
+    """Show an image in an open Image Editor, or if wanted in a window of its own; False when it is not shown."""
     spaces = [area.spaces.active for area in _areas() if area.type == "IMAGE_EDITOR"]
     free = [space for space in spaces if not space.use_image_pin]
     if free or spaces:
@@ -52,7 +52,7 @@ def show_in_editor(image: bpy.types.Image, *, open_one: bool = False) -> bool:
 
 
 def put_behind(camera: bpy.types.Object, image: bpy.types.Image) -> bpy.types.CameraBackgroundImage:
-    """Lay an image exactly on the camera's frame, in the one slot that is ours. Raises InputError for a linked camera."""
+    """Lay an image exactly on the camera's frame, in the one slot that is ours. Raises InputError."""
     if not camera.data.is_editable:
         raise InputError(f"The camera “{camera.name}” is linked from another file and cannot hold a background image.")
     slot = slot_of(camera) or _new_slot(camera)

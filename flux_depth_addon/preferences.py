@@ -151,7 +151,11 @@ class FLUXDEPTH_AP_preferences(bpy.types.AddonPreferences):
         name="Pictures Go",
         description="Where finished pictures are written",
         items=[
-            ("BLEND", "Beside the Blend File", "A folder flux_depth beside the file; the add-on's own while it is unsaved"),
+            (
+                "BLEND",
+                "Beside the Blend File",
+                "A folder flux_depth beside the file; the add-on's own while it is unsaved",
+            ),
             ("OWN", "To the Add-on's Folder", "The folder that Blender gives to this extension"),
             ("CHOSEN", "To a Folder", "A folder of your choice"),
         ],

@@ -76,7 +76,9 @@ class FLUXDEPTH_PG_settings(bpy.types.PropertyGroup):
     )
     use_seed: BoolProperty(name="Fixed Seed", description="Use this seed; off: another one for every picture")
     seed: IntProperty(name="Seed", description="Same seed, same picture", default=1, min=1, max=MAX_SEED)
-    steps: IntProperty(name="Steps", description="More steps take longer and refine more", default=50, min=1, soft_min=15, soft_max=50)
+    steps: IntProperty(
+        name="Steps", description="More steps take longer and refine more", default=50, min=1, soft_min=15, soft_max=50
+    )
     guidance: FloatProperty(
         name="Guidance",
         description="How closely the prompt is followed; lower looks more natural",
@@ -87,9 +89,15 @@ class FLUXDEPTH_PG_settings(bpy.types.PropertyGroup):
         precision=1,
     )
     safety_tolerance: IntProperty(
-        name="Safety Tolerance", description="0 is the strictest content filter, 6 the most lenient", default=2, min=0, soft_max=6
+        name="Safety Tolerance",
+        description="0 is the strictest content filter, 6 the most lenient",
+        default=2,
+        min=0,
+        soft_max=6,
     )
-    prompt_upsampling: BoolProperty(name="Let the Provider Enrich the Prompt", description="Also makes the same seed give another picture")
+    prompt_upsampling: BoolProperty(
+        name="Let the Provider Enrich the Prompt", description="Also makes the same seed give another picture"
+    )
     output_format: EnumProperty(
         name="Format",
         description="What the provider sends",
@@ -100,9 +108,13 @@ class FLUXDEPTH_PG_settings(bpy.types.PropertyGroup):
         name="Strength", description="How much of the fine-tune; 1 is its full influence", default=1.1, min=0.0, max=2.0
     )
     use_near: BoolProperty(name="Set Near", description="Off: the nearest depth in view, outliers left out")
-    near: FloatProperty(name="Near", description="This near is white", default=1.0, min=0.0001, soft_max=1000.0, subtype="DISTANCE")
+    near: FloatProperty(
+        name="Near", description="This near is white", default=1.0, min=0.0001, soft_max=1000.0, subtype="DISTANCE"
+    )
     use_far: BoolProperty(name="Set Far", description="Off: the farthest depth in view, outliers left out")
-    far: FloatProperty(name="Far", description="This far is black", default=20.0, min=0.0001, soft_max=10000.0, subtype="DISTANCE")
+    far: FloatProperty(
+        name="Far", description="This far is black", default=20.0, min=0.0001, soft_max=10000.0, subtype="DISTANCE"
+    )
     curve: EnumProperty(
         name="Curve",
         description="How metres become grey",
@@ -121,7 +133,12 @@ class FLUXDEPTH_PG_settings(bpy.types.PropertyGroup):
         ],
     )
     megapixels: FloatProperty(
-        name="Megapixels", description="The size to ask for; the camera's aspect is kept", default=1.0, min=0.1, max=4.0, precision=2
+        name="Megapixels",
+        description="The size to ask for; the camera's aspect is kept",
+        default=1.0,
+        min=0.1,
+        max=4.0,
+        precision=2,
     )
     camera: PointerProperty(name="Camera", description="None: the scene's own", type=bpy.types.Object, poll=_is_camera)
     destination: EnumProperty(

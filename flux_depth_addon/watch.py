@@ -1,4 +1,4 @@
-"""What the window knows of the journal: looks at it four times a second while something is on its way, and places what arrives.
+"""What the window knows of the journal: looks while something is on its way, and places what arrives.
 
 A persistent timer, not a modal operator: Blender holds its auto-save back while any modal operator runs, and drops
 modal operators at File > Open. A timer does neither, needs no window, and leaves mouse and Esc to the artist.
@@ -57,9 +57,7 @@ def follow(job: Job | None = None) -> None:
 
 def start_worker() -> None:
     """Have a worker at the journal with every key that is known; raises InputError."""
-    worker_process.start(
-        preferences.data_folder(), preferences.table(), preferences.table_files(), preferences.keys()
-    )
+    worker_process.start(preferences.data_folder(), preferences.table(), preferences.table_files(), preferences.keys())
 
 
 def on_their_way() -> list[Job]:
@@ -106,7 +104,9 @@ def _keep_worker() -> None:
 
 def _can_go_on(job: Job) -> bool:
     model = preferences.table().models.get(job.request.model)
-    return bool(model and preferences.has_key(model.provider) and not preferences.offline_reason(model.provider, job.base))
+    if model is None or not preferences.has_key(model.provider):
+        return False
+    return not preferences.offline_reason(model.provider, job.sent_to or job.base)
 
 
 def _fill_list() -> None:

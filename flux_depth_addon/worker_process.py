@@ -60,7 +60,7 @@ def let_go() -> None:
 
 @contextmanager
 def sandbox(table: Table, port: int = 0) -> Iterator[str]:
-    """The base address of an offline endpoint that ends with the context; port 0: any that is free. Raises InputError."""
+    """The base address of an offline endpoint that ends with the context; port 0: any free one. Raises InputError."""
     arguments = ["core.sandbox", "--port", str(port), "--until-stdin-closes"]
     child = _child(arguments, table, stdout=subprocess.PIPE)
     try:

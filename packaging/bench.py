@@ -73,7 +73,10 @@ def capture(rounds: int) -> str:
     scene.render.engine = "BLENDER_WORKBENCH"
     scene.render.resolution_x, scene.render.resolution_y = framing.width, framing.height
     scene.render.resolution_percentage = 100
-    return paired(lambda: capture(scene=scene, framing=framing), bpy.ops.render.render, rounds)
+    default = paired(lambda: capture(scene=scene, framing=framing), bpy.ops.render.render, rounds)
+    scene.display.render_aa = "OFF"
+    bare = paired(lambda: capture(scene=scene, framing=framing), bpy.ops.render.render, rounds)
+    return f"{bare}, both without anti-aliasing; against Workbench as it comes: {default.partition(':')[0]}"
 
 
 @measure("png", "1.5 times Pillow alone saving the same picture, or less, at a megapixel")
@@ -126,7 +129,9 @@ def many(rounds: int) -> str:
 def memory(_rounds: int) -> str:
     """The peak of a whole process that captures once, beyond one that renders the same size with Workbench."""
     own, other = (_peak(what) for what in ("capture", "render"))
-    return f"{own - other:.0f} MB beyond a bare Workbench render ({own:.0f} MB against {other:.0f} MB); Z itself is 67 MB"
+    return (
+        f"{own - other:.0f} MB beyond a bare Workbench render ({own:.0f} MB against {other:.0f} MB); Z itself is 67 MB"
+    )
 
 
 def _landscape() -> object:
@@ -147,9 +152,7 @@ def _install(home: Path) -> None:
         else:
             shutil.copytree(ROOT / "flux_depth_addon", target)
         manifest = (ROOT / "blender_manifest.toml").read_text(encoding="utf-8")
-        (target / "blender_manifest.toml").write_text(
-            manifest.replace('"flux_depth"', f'"{name}"'), encoding="utf-8"
-        )
+        (target / "blender_manifest.toml").write_text(manifest.replace('"flux_depth"', f'"{name}"'), encoding="utf-8")
 
 
 def _enable(home: str, name: str) -> float:
@@ -173,9 +176,7 @@ def _jobs(count: int, delay: float) -> float:
     endpoint += ["--delay", str(delay), "--picture", "echo"]
     with (
         tempfile.TemporaryDirectory() as folder,
-        subprocess.Popen(
-            endpoint, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-        ) as sandbox,
+        subprocess.Popen(endpoint, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as sandbox,
         Journal(Path(folder)) as journal,
     ):
         base = sandbox.stdout.readline().strip() if sandbox.stdout else ""

@@ -29,7 +29,7 @@ PLATFORMS: dict[str, tuple[str, str]] = {
 """Blender's name of a platform -> its oldest supported system as pip names it, and how wheels for it end."""
 
 ABIS = ("cp311", "cp313")
-"""3.11 for Blender 4.2 to 5.0, 3.13 from 5.1. 4.2 unpacks both into one folder: one Pillow version."""
+"""3.11 for Blender 4.2 to 5.0, 3.13 from 5.1. One Pillow version: early 4.2 unpacks both together."""
 
 
 def main(*, everywhere: bool = False) -> int:
@@ -43,9 +43,7 @@ def main(*, everywhere: bool = False) -> int:
         old.unlink()
     tool = [str(python), str(_extension_tool(python))]
     _blender_says([*tool, "validate", "--valid-tags=", str(STAGE)])
-    _blender_says(
-        [*tool, "build", "--source-dir", str(STAGE), "--output-dir", str(DIST), "--split-platforms"]
-    )
+    _blender_says([*tool, "build", "--source-dir", str(STAGE), "--output-dir", str(DIST), "--split-platforms"])
     for path in sorted(DIST.glob("*.zip")):
         _blender_says([*tool, "validate", "--valid-tags=", str(path)])
         print(f"{path}  {path.stat().st_size / 1e6:.1f} MB")
@@ -59,9 +57,7 @@ def this_platform() -> str:
     machine = {"x86_64": "x64", "amd64": "x64", "aarch64": "arm64"}.get(machine, machine)
     name = f"{system}-{machine}"
     if name not in PLATFORMS:
-        raise SetupError(
-            f"No Pillow is locked for {name}: --all-platforms builds for {', '.join(PLATFORMS)}."
-        )
+        raise SetupError(f"No Pillow is locked for {name}: --all-platforms builds for {', '.join(PLATFORMS)}.")
     return name
 
 
@@ -69,9 +65,7 @@ def stage(folder: Path, platforms: Iterable[str], wheels: Iterable[Path]) -> Non
     """Lays out exactly what ships: package, license, wheels, and the manifest that names them."""
     wheels = list(wheels)
     shutil.rmtree(folder, ignore_errors=True)
-    shutil.copytree(
-        ROOT / "flux_depth_addon", folder, ignore=shutil.ignore_patterns("__pycache__", "*.pyc", ".*")
-    )
+    shutil.copytree(ROOT / "flux_depth_addon", folder, ignore=shutil.ignore_patterns("__pycache__", "*.pyc", ".*"))
     shutil.copy2(ROOT / "LICENSE", folder)
     (folder / "wheels").mkdir()
     for path in wheels:
@@ -130,9 +124,7 @@ def _download(name: str, abi: str) -> Path:
     done = subprocess.run(command, capture_output=True, text=True)
     path = _downloaded(name, abi)
     if done.returncode or path is None:
-        raise SetupError(
-            f"Pillow for {name}, {abi} could not be downloaded: check the network, then run this again."
-        )
+        raise SetupError(f"Pillow for {name}, {abi} could not be downloaded: check the network, then run this again.")
     return path
 
 

@@ -15,7 +15,7 @@ from PIL import Image
 from flux_depth_addon import cli, placement
 
 EPILOG = "--bpy VERSION chooses the Blender, as for every verb."
-PROMPT = "a sunlit mid-century living room at golden hour, warm oak, linen and brass, film photograph"
+PROMPT = "a mediterranean living room in the afternoon, terracotta, plaster and olive wood"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -72,9 +72,7 @@ def render_view(blend: Path, like: Path, path: Path) -> Path:
     scene.display.shading.color_type = "MATERIAL"
     scene.display.shading.show_cavity = True
     scene.render.use_compositing = scene.render.use_sequencer = False
-    scene.render.resolution_percentage = max(
-        1, round(100 * Image.open(like).width / scene.render.resolution_x)
-    )
+    scene.render.resolution_percentage = max(1, round(100 * Image.open(like).width / scene.render.resolution_x))
     scene.render.image_settings.file_format = "PNG"
     scene.render.filepath = str(path)
     bpy.ops.render.render(write_still=True)
@@ -91,9 +89,7 @@ def side_by_side(paths: Sequence[Path], path: Path) -> Path:
     """The pictures in a row, all as high as the lowest."""
     pictures = [Image.open(one).convert("RGB") for one in paths]
     height = min(picture.height for picture in pictures)
-    fitted = [
-        picture.resize((round(picture.width * height / picture.height), height)) for picture in pictures
-    ]
+    fitted = [picture.resize((round(picture.width * height / picture.height), height)) for picture in pictures]
     row = Image.new("RGB", (sum(picture.width for picture in fitted), height))
     left = 0
     for picture in fitted:
@@ -105,15 +101,11 @@ def side_by_side(paths: Sequence[Path], path: Path) -> Path:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="dev.py demo", description=__doc__, epilog=EPILOG)
-    parser.add_argument(
-        "--out", type=Path, default=Path("demo-out"), metavar="DIR", help="default: demo-out/"
-    )
+    parser.add_argument("--out", type=Path, default=Path("demo-out"), metavar="DIR", help="default: demo-out/")
     parser.add_argument("--blend", type=Path, metavar="FILE", help="your own scene instead of the interior")
-    parser.add_argument(
-        "--provider", default="sandbox", metavar="NAME", help="sandbox (offline), cometapi, bfl"
-    )
+    parser.add_argument("--provider", default="sandbox", metavar="NAME", help="sandbox (offline), cometapi, bfl")
     parser.add_argument("--prompt", default=PROMPT, metavar="TEXT")
-    parser.add_argument("--seed", type=int, default=5, metavar="N", help="the same seed, the same picture")
+    parser.add_argument("--seed", type=int, default=2, metavar="N", help="the same seed, the same picture")
     return parser
 
 

@@ -54,9 +54,7 @@ def net(columns: int, rows: int) -> list[tuple[int, int, int, int]]:
     return [(corner, corner + 1, corner + columns + 1, corner + columns) for corner in corners]
 
 
-def box(
-    name: str, size: Point, at: Point, cover: str, bevel: float = 0.0, turn: Point = STRAIGHT
-) -> bpy.types.Object:
+def box(name: str, size: Point, at: Point, cover: str, bevel: float = 0.0, turn: Point = STRAIGHT) -> bpy.types.Object:
     """A box that stands on `at`, the middle of its underside."""
     across, deep, high = size[0] / 2, size[1] / 2, size[2]
     outline = ((-across, -deep), (across, -deep), (across, deep), (-across, deep))
@@ -69,9 +67,7 @@ def box(
     return made
 
 
-def cushion(
-    name: str, size: Point, at: Point, cover: str, plump: float, turn: Point = STRAIGHT
-) -> bpy.types.Object:
+def cushion(name: str, size: Point, at: Point, cover: str, plump: float, turn: Point = STRAIGHT) -> bpy.types.Object:
     """A superellipsoid around `at`: square outline, sides as round as `plump` (0 a box, 1 a ball)."""
     rows, columns = 25, 49
     rings = [math.pi * (row / (rows - 1) - 0.5) for row in range(rows)]
@@ -121,9 +117,7 @@ def cloth(name: str, rows: Sequence[Sequence[Point]], cover: str, thick: float =
     return made
 
 
-def light(
-    name: str, kind: str, energy: float, colour: Colour, at: Point, turn: Point, **settings: Any
-) -> None:
+def light(name: str, kind: str, energy: float, colour: Colour, at: Point, turn: Point, **settings: Any) -> None:
     """A lamp; `settings` are properties of its kind."""
     lamp = bpy.data.lights.new(name, kind)
     lamp.energy, lamp.color = energy, colour

@@ -122,9 +122,7 @@ def prepare(environment: Environment) -> Path:
     base = pythons.find(environment.version)
     if base is None:
         wanted = pythons.label(environment.version)
-        raise SetupError(
-            f"{environment.name} needs Python {wanted}, which was not found: install Python {wanted}."
-        )
+        raise SetupError(f"{environment.name} needs Python {wanted}, which was not found: install Python {wanted}.")
     say(environment.announcement)
     _install(environment, base)
     if environment.name.startswith("bpy-"):

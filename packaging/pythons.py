@@ -14,9 +14,7 @@ Version = Tuple[int, int]
 FITTING: Tuple[Version, ...] = ((3, 13), (3, 11))
 """Blender 5.1 and later runs Python 3.13, Blender 4.2 to 5.0 runs Python 3.11."""
 
-NOTHING_FITS = (
-    "FLUX Depth needs Python 3.11 or 3.13 and found neither: install Python 3.13, then run this again."
-)
+NOTHING_FITS = "FLUX Depth needs Python 3.11 or 3.13 and found neither: install Python 3.13, then run this again."
 
 
 def label(version: Version) -> str:

@@ -130,9 +130,7 @@ def judge(code: int, report: Path, *, narrowed: bool) -> Outcome:
 def count(report: Path) -> Outcome:
     """The counts of a JUnit report."""
     suites = ElementTree.parse(report).getroot().iter("testsuite")
-    counts = [
-        [int(suite.get(key, 0)) for key in ("tests", "failures", "errors", "skipped")] for suite in suites
-    ]
+    counts = [[int(suite.get(key, 0)) for key in ("tests", "failures", "errors", "skipped")] for suite in suites]
     tests, failures, errors, skipped = (sum(column) for column in zip(*counts, strict=True))
     return Outcome(tests - failures - errors - skipped, failures + errors, skipped)
 
@@ -148,7 +146,5 @@ def table(rows: Sequence[tuple[str, Outcome, float]]) -> str:
 
 def closing_line(outcomes: Sequence[Outcome]) -> str:
     """The sum over all parts, alone on its line."""
-    passed, failed, skipped = (
-        sum(getattr(one, key) for one in outcomes) for key in ("passed", "failed", "skipped")
-    )
+    passed, failed, skipped = (sum(getattr(one, key) for one in outcomes) for key in ("passed", "failed", "skipped"))
     return f"{passed} passed, {failed} failed, {skipped} skipped"

@@ -109,23 +109,17 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="dev.py", description=DESCRIPTION, epilog=NOTE)
     verbs = parser.add_subparsers(required=True, metavar="VERB")
 
-    def verb(
-        name: str, action: Callable[..., int], summary: str, *, own_help: bool
-    ) -> argparse.ArgumentParser:
+    def verb(name: str, action: Callable[..., int], summary: str, *, own_help: bool) -> argparse.ArgumentParser:
         # Without a help of its own, --help goes to what the verb runs.
         one = verbs.add_parser(name, help=summary, description=summary, add_help=own_help, allow_abbrev=False)
         one.set_defaults(action=action)
         return one
 
     demo = verb("demo", _demo, "the whole job on an interior, offline, with its pictures", own_help=False)
-    test = verb(
-        "test", _test, "every test this machine can run; further arguments go to pytest", own_help=True
-    )
+    test = verb("test", _test, "every test this machine can run; further arguments go to pytest", own_help=True)
     run = verb("run", _run, "the command line: dev.py run -- ARGS", own_help=False)
     bench = verb("bench", _bench, "measurements, side by side in one run", own_help=False)
-    made = verb(
-        "build", _build, "the extension's zip in dist/, validated by Blender's own tool", own_help=True
-    )
+    made = verb("build", _build, "the extension's zip in dist/, validated by Blender's own tool", own_help=True)
     known = ", ".join(environments.BLENDERS)
     for one in (demo, test, run, bench):
         one.add_argument("--bpy", metavar="VERSION", help=f"Blender as a Python module: {known}")

@@ -84,9 +84,7 @@ def test_a_python_that_does_not_start_is_passed_over(tmp_path: Path, monkeypatch
     assert pythons.find((3, 99)) is None
 
 
-@pytest.mark.parametrize(
-    "requirements", sorted(environments.REQUIREMENTS.glob("*.txt")), ids=lambda path: path.stem
-)
+@pytest.mark.parametrize("requirements", sorted(environments.REQUIREMENTS.glob("*.txt")), ids=lambda path: path.stem)
 def test_every_requirement_is_pinned(requirements: Path) -> None:
     assert pinned(requirements)
     for line in pinned(requirements):
@@ -243,6 +241,4 @@ def test_a_test_named_on_the_command_line_chooses_its_parts(monkeypatch: pytest.
     ids=lambda path: path.name,
 )
 def test_nothing_names_a_folder_of_one_machine(path: Path) -> None:
-    assert not re.search(
-        r"[\"'\s=](/home|/root|/work|/tmp|/Users|[A-Z]:\\)", path.read_text(encoding="utf-8")
-    )
+    assert not re.search(r"[\"'\s=](/home|/root|/work|/tmp|/Users|[A-Z]:\\)", path.read_text(encoding="utf-8"))

@@ -9,9 +9,8 @@ from typing import Any
 
 import bpy
 import numpy as np
-from mathutils import Matrix, Vector
-
 from bl_ext.user_default.flux_depth.core.framing import Framing
+from mathutils import Matrix, Vector
 
 Point = Sequence[float]
 

@@ -5,10 +5,15 @@ from __future__ import annotations
 from math import radians
 from pathlib import Path
 
+import bmesh
 import bpy
 import numpy as np
 import pytest
-from mathutils import Matrix
+from bl_ext.user_default.flux_depth import capture as module
+from bl_ext.user_default.flux_depth.capture import camera_of, capture, frame_aspect, is_panoramic
+from bl_ext.user_default.flux_depth.core.errors import InputError
+from bl_ext.user_default.flux_depth.core.framing import Framing, Limits, fit
+
 from .scenes import (
     PanoramicRays,
     Rays,
@@ -24,11 +29,6 @@ from .scenes import (
     instances_on_one_point,
     mesh,
 )
-
-from bl_ext.user_default.flux_depth import capture as module
-from bl_ext.user_default.flux_depth.capture import camera_of, capture, frame_aspect, is_panoramic
-from bl_ext.user_default.flux_depth.core.errors import InputError
-from bl_ext.user_default.flux_depth.core.framing import Framing, Limits, fit
 
 SMALL = Framing(160, 120, 0, 0, 160, 120)
 TILTED = ((0.5, 6, -0.3), (0.35, -1, 0.5))
@@ -48,10 +48,6 @@ def assert_same_depth(z: np.ndarray, expected: np.ndarray, where: np.ndarray | N
     assert np.array_equal(np.isfinite(z[where]), np.isfinite(expected[where]))
     hit = where & np.isfinite(expected)
     assert np.abs(z[hit] / expected[hit] - 1).max() < 1e-4
-
-
-def whole(framing: Framing) -> Framing:
-    return Framing(framing.width, framing.height, 0, 0, framing.width, framing.height)
 
 
 # The camera
@@ -332,8 +328,6 @@ def test_hidden_for_renders_is_left_out_and_hidden_in_the_viewport_is_in(scene: 
 
 
 def test_edits_of_a_mesh_in_edit_mode_are_in_and_the_mode_stays(scene: bpy.types.Scene) -> None:
-    import bmesh
-
     box = add_box(scene, (-2, 5, -2), (2, 6, 2))
     bpy.context.view_layer.objects.active = box
     bpy.ops.object.mode_set(mode="EDIT")
@@ -341,6 +335,27 @@ def test_edits_of_a_mesh_in_edit_mode_are_in_and_the_mode_stays(scene: bpy.types
     bmesh.ops.translate(edited, verts=edited.verts, vec=(0, -1, 0))
     assert nearest_in_the_middle(scene) == pytest.approx(4, rel=1e-4)
     assert box.mode == "EDIT"
+
+
+def test_rigid_bodies_are_where_the_simulation_has_them(scene: bpy.types.Scene) -> None:
+    box = add_box(scene, (-1, 4, -1), (1, 5, 1))
+    bpy.ops.rigidbody.world_add()
+    scene.rigidbody_world.collection = bpy.data.collections.new("Bodies")
+    scene.rigidbody_world.collection.objects.link(box)
+    scene.gravity = (0, 9.81, 0)
+    for frame in range(1, 16):
+        scene.frame_set(frame)
+    moved = box.evaluated_get(bpy.context.evaluated_depsgraph_get()).matrix_world.translation.y
+    assert moved > 0.5
+    assert nearest_in_the_middle(scene) == pytest.approx(4 + moved, rel=1e-4)
+    assert not scene.rigidbody_world.point_cache.is_baked
+
+
+def test_objects_shown_in_front_keep_their_depth_and_the_setting(scene: bpy.types.Scene) -> None:
+    box = add_box(scene, (-2, 4, -2), (2, 5, 2))
+    box.show_in_front = True
+    assert nearest_in_the_middle(scene) == pytest.approx(4, rel=1e-4)
+    assert box.show_in_front
 
 
 def test_a_unit_scale_counts_unless_the_scene_has_no_units(scene: bpy.types.Scene) -> None:
@@ -383,17 +398,22 @@ def bare_render(scene: bpy.types.Scene) -> np.ndarray:
 
 
 def state(scene: bpy.types.Scene) -> dict[str, object]:
-    compositor = getattr(scene, "compositing_node_group", None)
-    users = [(item.name, item.users) for kind in ("objects", "cameras", "collections") for item in getattr(bpy.data, kind)]
+    """What a careless capture would change."""
+    counted = (*bpy.data.objects, *bpy.data.cameras, *bpy.data.collections)
+    render = scene.render
     return {
-        "blocks": data_blocks(), "users": users, "window scene": bpy.context.window.scene.name, "compositor": compositor,
-        "frame": (scene.frame_current, scene.frame_subframe), "camera": scene.camera.name,
-        "passes": [layer.use_pass_z for layer in scene.view_layers], "engine": scene.render.engine,
-        "size": (scene.render.resolution_x, scene.render.pixel_aspect_x, scene.render.filepath),
-        "format": scene.render.image_settings.file_format, "lens": scene.camera.data.lens,
-        "workbench": (scene.display.render_aa, scene.display.shading.light), "samples": scene.cycles.samples,
-        "markers": len(scene.timeline_markers), "handlers": [list(h) for h in bpy.app.handlers if isinstance(h, list)],
-    }  # fmt: skip
+        "blocks": data_blocks(),
+        "users": [(block.name, block.users) for block in counted],
+        "window": (bpy.context.window.scene.name, bpy.context.view_layer.name),
+        "compositor": getattr(scene, "compositing_node_group", None),
+        "scene": (scene.frame_current, scene.frame_subframe, scene.camera.name, len(scene.timeline_markers)),
+        "render": (render.engine, render.resolution_x, render.pixel_aspect_x, render.filepath),
+        "format": render.image_settings.file_format,
+        "passes": [layer.use_pass_z for layer in scene.view_layers],
+        "lens": scene.camera.data.lens,
+        "engines": (scene.display.render_aa, scene.display.shading.light, scene.cycles.samples),
+        "handlers": [list(handlers) for handlers in bpy.app.handlers if isinstance(handlers, list)],
+    }
 
 
 def user_scene(folder: Path) -> bpy.types.Scene:
@@ -507,10 +527,12 @@ def test_only_a_camera_is_taken_for_one(scene: bpy.types.Scene) -> None:
     assert camera_of(scene, "Camera") == camera_of(scene) == scene.camera
 
 
-@pytest.mark.parametrize("width, height, reason", [(0, 64, "too small"), (20000, 64, "memory"), (16000, 16000, "memory")])
+@pytest.mark.parametrize(
+    ("width", "height", "reason"), [(0, 64, "too small"), (20000, 64, "memory"), (16000, 16000, "memory")]
+)
 def test_a_size_out_of_bounds_is_refused(scene: bpy.types.Scene, width, height, reason) -> None:
     with pytest.raises(InputError, match=reason):
-        capture(scene=scene, framing=whole(Framing(width, height, 0, 0, 1, 1)))
+        capture(scene=scene, framing=Framing(width, height, 0, 0, 1, 1))
 
 
 def test_a_panoramic_camera_needs_cycles(scene: bpy.types.Scene) -> None:
@@ -524,7 +546,7 @@ def test_a_foreign_engine_is_refused(scene: bpy.types.Scene) -> None:
     bpy.utils.register_class(ForeignEngine)
     try:
         scene.render.engine = "FOREIGN"
-        with pytest.raises(InputError, match="“FOREIGN” is not an engine of Blender's own"):
+        with pytest.raises(InputError, match="“FOREIGN” is not one of Blender's own"):
             capture(scene=scene, framing=SMALL, engine="SCENE")
     finally:
         scene.render.engine = "CYCLES"

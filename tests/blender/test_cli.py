@@ -14,6 +14,7 @@ import pytest
 from PIL import Image
 
 CHECKOUT = Path(__file__).resolve().parents[2]
+RESTYLE = [sys.executable, "-m", "flux_depth_addon", "restyle", "--prompt", "a garden", "--provider", "sandbox"]
 KEYS = ["id", "step", "result", "control", "remote_id", "seed", "width", "height", "cost_usd", "charged", "error"]
 
 
@@ -76,8 +77,7 @@ def test_the_echoed_control_image_comes_back_cut_to_the_frame_to_the_pixel(run, 
 
 def test_a_sandbox_of_its_own_is_started_and_ends(blend, tmp_path):
     code = subprocess.run(
-        [sys.executable, "-m", "flux_depth_addon", "restyle", blend, "--prompt", "a garden", "-o", tmp_path / "o.jpg"]
-        + ["--provider", "sandbox", "--data-dir", tmp_path / "data"],
+        [*RESTYLE, blend, "-o", tmp_path / "o.jpg", "--data-dir", tmp_path / "data"],
         cwd=CHECKOUT,
         check=False,
         timeout=60,
@@ -97,9 +97,7 @@ def test_an_interrupted_job_is_finished_by_resume_with_one_post(run, blend, tmp_
     sandbox = part("core.sandbox")
     with sandbox.Sandbox(behaviour=sandbox.Behaviour(delay=3.0, picture="echo")) as endpoint:
         child = subprocess.Popen(
-            [sys.executable, "-m", "flux_depth_addon", "restyle", blend, "--prompt", "a garden"]
-            + ["-o", tmp_path / "out.png", "--provider", "sandbox", "--url", endpoint.base]
-            + ["--data-dir", tmp_path / "data"],
+            [*RESTYLE, blend, "-o", tmp_path / "out.png", "--url", endpoint.base, "--data-dir", tmp_path / "data"],
             cwd=CHECKOUT,
         )
         while not endpoint.posts:
@@ -131,7 +129,11 @@ def test_an_interrupted_job_is_finished_by_resume_with_one_post(run, blend, tmp_
         (["--url", "http://example.com"], 2, "https"),
         (["--url", "https://user:secret@example.com"], 2, "user name or password"),
         (["--url", "ftp://127.0.0.1"], 2, "https"),
-        (["--finetune-id", "x", "--provider", "cometapi", "--model", "flux-pro-1.0-depth", "--url", "LOOP"], 2, "fine-tune"),
+        (
+            ["--finetune-id", "x", "--provider", "cometapi", "--model", "flux-pro-1.0-depth", "--url", "LOOP"],
+            2,
+            "fine-tune",
+        ),
         (["--timeout", "0"], 2, ""),
         (["--provider", "bfl"], 3, "online access"),
         (["--provider", "cometapi", "--url", "LOOP", "KEYLESS"], 3, "no CometAPI key"),
@@ -154,7 +156,9 @@ def test_bad_input_is_one_sentence_and_sends_nothing(run, blend, tmp_path, endpo
 
 
 @pytest.mark.parametrize("key", ["sk-one\nX-Evil: yes", "sk one", "sk-ключ"])
-def test_a_key_that_cannot_be_sent_is_refused_before_anything_is_rendered(run, blend, tmp_path, endpoint, monkeypatch, key):
+def test_a_key_that_cannot_be_sent_is_refused_before_anything_is_rendered(
+    run, blend, tmp_path, endpoint, monkeypatch, key
+):
     monkeypatch.setenv("COMETAPI_KEY", key)
     code, _, said = restyle(run, blend, tmp_path / "out.png", "--provider", "cometapi", "--url", endpoint.base)
     assert code == 3

@@ -115,7 +115,9 @@ def test_pictures_of_a_saved_file_are_written_beside_it(ready, part, tmp_path):
 
 
 def test_generating_changes_nothing_in_the_scene(ready, part):
-    before = [(name, len(getattr(bpy.data, name))) for name in ("scenes", "objects", "cameras", "images", "node_groups")]
+    before = [
+        (name, len(getattr(bpy.data, name))) for name in ("scenes", "objects", "cameras", "images", "node_groups")
+    ]
     ready.flux_depth.destination = "EDITOR"
     job = generate(part)
     assert [(name, len(getattr(bpy.data, name))) for name, _ in before] == before

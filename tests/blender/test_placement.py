@@ -31,8 +31,8 @@ def test_the_background_is_the_frame_and_nothing_else(fresh_file, part, picture)
     placement = part("placement")
     slot = placement.put_behind(fresh_file.camera, placement.load(picture))
     assert slot.frame_method == "STRETCH"
-    assert tuple(slot.offset) == (0, 0) and slot.scale == 1 and slot.rotation == 0
-    assert not slot.use_flip_x and not slot.use_flip_y
+    assert (tuple(slot.offset), slot.scale, slot.rotation) == ((0, 0), 1, 0)
+    assert (slot.use_flip_x, slot.use_flip_y) == (False, False)
     assert fresh_file.camera.data.show_background_images
 
 
