@@ -55,7 +55,7 @@ def capture(
         stack.enter_context(silent_handlers())
         stack.enter_context(kept_render_result())
         stack.enter_context(nothing_in_front())
-        bpy.ops.ed.flush_edits()
+        bpy.ops.ed.flush_edits()  # as a render from the menu does
         lens = evaluated_lens(scene, camera)
         copy = stack.enter_context(disposable_scene(scene))
         copy.camera = stack.enter_context(disposable_camera(camera))
@@ -331,7 +331,7 @@ def save_depth_uncompressed(image: bpy.types.ImageFormatSettings) -> None:
 
 
 def plain_workbench(display: bpy.types.SceneDisplay) -> None:
-    """One opaque colour, one sample at the pixel's centre: anti-aliasing would blend depths."""
+    """One opaque colour and one sample: the depth is that of the first in any case, at the pixel's centre."""
     display.render_aa = "OFF"
     display.shading.light, display.shading.color_type = "FLAT", "SINGLE"
     switch_off(display.shading, "show_backface_culling", "show_cavity", "show_object_outline", "show_shadows",
@@ -339,9 +339,9 @@ def plain_workbench(display: bpy.types.SceneDisplay) -> None:
 
 
 def single_sample_cycles(cycles: Any) -> None:
-    """One ray through the pixel's centre, and no light."""
+    """One ray, whose first sample goes through the pixel's centre, and no light."""
     cycles.samples, cycles.max_bounces = 1, 0
-    cycles.pixel_filter_type, cycles.filter_width = "BOX", 0.01
+    cycles.pixel_filter_type = "BOX"
     switch_off(cycles, "use_adaptive_sampling", "use_auto_tile", "use_denoising")
 
 

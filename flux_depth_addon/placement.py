@@ -39,16 +39,14 @@ def load(path: Path) -> bpy.types.Image:
 
 
 def show_in_editor(image: bpy.types.Image, *, open_one: bool = False) -> bool:
-    """Show an image in an open Image Editor, or if wanted in a window of its own; False when it is not shown."""
-    spaces = [area.spaces.active for area in _areas() if area.type == "IMAGE_EDITOR"]
-    free = [space for space in spaces if not space.use_image_pin]
-    if free or spaces:
-        (free or spaces)[0].image = image
-        return True
-    if open_one and not bpy.app.background:
-        _new_editor().image = image
-        return True
-    return False
+    """Show an image in the largest open Image Editor, or if wanted in a new window; False when it is not shown."""
+    editors = [area for area in _areas() if area.type == "IMAGE_EDITOR" and not area.spaces.active.use_image_pin]
+    if not editors and open_one and not bpy.app.background:
+        editors = [_new_editor()]
+    if editors:
+        largest = max(editors, key=lambda area: area.width * area.height)
+        largest.spaces.active.image = image
+    return bool(editors)
 
 
 def put_behind(camera: bpy.types.Object, image: bpy.types.Image) -> bpy.types.CameraBackgroundImage:
@@ -81,8 +79,8 @@ def _areas() -> list[bpy.types.Area]:
     return [area for window in windows for area in window.screen.areas]
 
 
-def _new_editor() -> bpy.types.SpaceImageEditor:
+def _new_editor() -> bpy.types.Area:
     bpy.ops.wm.window_new()
     area = bpy.context.window_manager.windows[-1].screen.areas[0]
     area.type = "IMAGE_EDITOR"
-    return area.spaces.active
+    return area
