@@ -160,9 +160,9 @@ def kept_render_result() -> Iterator[None]:
     """Bring the user's Render Result through a render: every slot, the one on view, or that there is none."""
     image = render_result()
     on_view = image.render_slots.active_index if image else 0
-    if image and WINDOWED:
-        image.render_slots.active_index = last_rendered_slot(image)
     try:
+        if image and WINDOWED:
+            image.render_slots.active_index = last_rendered_slot(image)
         yield
     finally:
         if image:

@@ -489,7 +489,7 @@ def saved_render_result(scene: bpy.types.Scene, folder: Path) -> bytes:
 
 def test_blender_keeps_no_picture_of_a_scene_that_is_gone(scene: bpy.types.Scene) -> None:
     capture(scene=scene, framing=SMALL)
-    later = [bpy.data.scenes.new(module.NAME) for _ in range(5)]
+    later = [scene.copy() for _ in range(5)]
     assert not any(module.shows(module.render_result() or rendered(scene), 0, each) for each in later)
 
 
