@@ -1,22 +1,40 @@
-"""FLUX Depth: the scene's depth and a prompt become a picture that lies on the camera frame."""
+"""FLUX Depth: the scene's depth and a prompt become a picture that lies on the camera frame.
 
-MODULES = ("preferences", "properties", "operators", "panels", "watch", "cli")
+Nothing of Blender is imported here: `core` must be usable where there is none.
+"""
+
+MODULES = ("preferences", "properties", "operators", "panels", "watch")
 """What Blender is shown, in this order; unregistered in the opposite one."""
+
+_command = None
 
 
 def register() -> None:
     """Called by Blender when the extension is enabled."""
+    import bpy
+
+    global _command
     for module in _modules():
         module.register()
+    _command = bpy.utils.register_cli_command("flux_depth", _command_line)
 
 
 def unregister() -> None:
     """Called by Blender when the extension is disabled."""
+    import bpy
+
+    bpy.utils.unregister_cli_command(_command)
     for module in reversed(_modules()):
         module.unregister()
 
 
+def _command_line(argv: list[str]) -> int:
+    from .cli import main  # only when it is called: it would make every start of Blender slower
+
+    return main(argv)
+
+
 def _modules() -> list:
-    from importlib import import_module  # only now: `core` must be usable where there is no Blender
+    from importlib import import_module
 
     return [import_module(f".{name}", __package__) for name in MODULES]

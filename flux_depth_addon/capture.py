@@ -212,8 +212,11 @@ def never_rendered_scene() -> Iterator[bpy.types.Scene]:
 
 @contextmanager
 def disposable_scene(scene: bpy.types.Scene) -> Iterator[bpy.types.Scene]:
-    """A copy of the scene that shares its objects, and that nothing but we can change."""
-    users = {thing: thing.users for thing in scene.collection.objects}
+    """A copy of the scene that shares its objects, and that nothing but we can change.
+
+    Blender 4.2 counts a user too many of what lies right under the copied scene's collection, until the file is next
+    opened; setting that right would need its count cleared, which may cost the user the object.
+    """
     copy = scene.copy()
     try:
         copy.animation_data_clear()
@@ -222,7 +225,6 @@ def disposable_scene(scene: bpy.types.Scene) -> Iterator[bpy.types.Scene]:
         yield copy
     finally:
         bpy.data.scenes.remove(copy)
-        restore_users({thing: count for thing, count in users.items() if thing.users > count})
 
 
 def keep_simulated(copy: bpy.types.Scene) -> None:
@@ -230,17 +232,6 @@ def keep_simulated(copy: bpy.types.Scene) -> None:
     if copy.rigidbody_world:
         with bpy.context.temp_override(scene=copy, point_cache=copy.rigidbody_world.point_cache):
             bpy.ops.ptcache.bake_from_cache()
-
-
-def restore_users(users: dict[bpy.types.Object, int]) -> None:
-    """Blender 4.2 leaves objects right under a copied scene with a user too many: they would outlive their deletion."""
-    for thing in users:
-        thing.user_clear()
-    for _ in range(max(users.values(), default=0)):
-        with never_rendered_scene() as holder:
-            for thing in (thing for thing, count in users.items() if thing.users < count):
-                holder.collection.objects.link(thing)
-            bpy.data.scenes.remove(holder.copy())  # the same slip gives each of them its user back
 
 
 @contextmanager

@@ -342,20 +342,3 @@ def _check_writable(path: Path, suffixes: set[str]) -> None:
 
 def _say(sentence: str) -> None:
     print(sentence, file=sys.stderr, flush=True)
-
-
-# What Blender calls.
-
-
-_command: Any = None
-
-
-def register() -> None:
-    """Make `blender --command flux_depth` known."""
-    global _command
-    _command = bpy.utils.register_cli_command("flux_depth", main)
-
-
-def unregister() -> None:
-    """Take it back."""
-    bpy.utils.unregister_cli_command(_command)

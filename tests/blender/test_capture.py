@@ -401,6 +401,8 @@ def bare_render(scene: bpy.types.Scene) -> np.ndarray:
 def state(scene: bpy.types.Scene) -> dict[str, object]:
     """What a careless capture would change."""
     counted = (*bpy.data.objects, *bpy.data.cameras, *bpy.data.collections)
+    if bpy.app.version < (4, 3, 0):  # its own Scene.copy() miscounts
+        counted = tuple(bpy.data.cameras)
     render = scene.render
     return {
         "blocks": data_blocks(),
