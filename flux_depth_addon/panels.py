@@ -47,11 +47,11 @@ class _Main:
         column.prop(settings, "prompt", text="", icon="TEXT", placeholder="What the picture should show")
         column.prop(settings, "model", text="")
         if model is None:
-            _say(layout, context, operators.obstacle(context), "ERROR")
+            say(layout, context, operators.obstacle(context), "ERROR")
         elif model.warning:
-            _say(layout, context, model.warning, "INFO")
+            say(layout, context, model.warning, "INFO")
         if problem := preferences.table_problem():
-            _say(layout, context, problem, "ERROR")
+            say(layout, context, problem, "ERROR")
         _draw_generate(layout, context, model)
 
 
@@ -147,45 +147,13 @@ class FLUXDEPTH_UL_jobs(bpy.types.UIList):
             layout.operator("flux_depth.cancel", text="", icon="X", emboss=False).job_id = job.id
 
 
-def draw_preferences(layout: bpy.types.UILayout, chosen: bpy.types.AddonPreferences) -> None:
-    """The preferences: a box for each provider, then where pictures go."""
-    layout.use_property_split, layout.use_property_decorate = True, False
-    layout.prop(chosen, "provider")
-    for provider in preferences.table().providers.values():
-        if provider.key_header:
-            _draw_provider(layout.box(), chosen, provider)
-    layout.prop(chosen, "output")
-    if chosen.output == "CHOSEN":
-        layout.prop(chosen, "folder")
-    layout.operator("wm.path_open", text="Open the Add-on's Folder", icon="FILE_FOLDER").filepath = str(
-        preferences.data_folder()
-    )
-
-
-def _draw_provider(box: bpy.types.UILayout, chosen: bpy.types.AddonPreferences, provider: Provider) -> None:
-    if variable := preferences.key_in_environment(provider):
-        box.label(text=f"{provider.label}: the key comes from {variable}", icon="CHECKMARK")
-    else:
-        box.prop(chosen, f"key_{provider.name}")
-        box.label(text=f"Kept until Blender quits; to keep it longer, set {provider.key_env[0]}", icon="INFO")
-    row = box.row()
-    row.operator("flux_depth.test_connection", icon="URL").provider = provider.name
-    row.operator("wm.url_open", text="Get a Key", icon="INTERNET").url = provider.key_page
-    if reason := preferences.offline_reason(provider):
-        row.operator("extensions.userpref_show_online", text="Allow Online Access", icon="INTERNET_OFFLINE")
-        box.label(text=reason, icon="ERROR")
-    elif provider.name in watch.connections:
-        sentence, good = watch.connections[provider.name]
-        _say(box, bpy.context, sentence or "Asking…", "CHECKMARK" if good else "ERROR")
-
-
 def _draw_doors(layout: bpy.types.UILayout, context: bpy.types.Context, provider: Provider) -> None:
     box = layout.box()
     box.label(text=f"Enter a {provider.label} key", icon="KEYINGSET")
     row = box.row(align=True)
     row.prop(preferences.current(), f"key_{provider.name}", text="")
     row.operator("flux_depth.open_preferences", text="", icon="PREFERENCES")
-    _say(box, context, "Or try it now: free, offline, painted on this computer")
+    say(box, context, "Or try it now: free, offline, painted on this computer")
     box.operator("flux_depth.use_sandbox", icon="BRUSH_DATA")
 
 
@@ -199,7 +167,7 @@ def _draw_generate(layout: bpy.types.UILayout, context: bpy.types.Context, model
     if preferences.offline_reason(model.provider):
         layout.operator("extensions.userpref_show_online", text="Allow Online Access", icon="INTERNET_OFFLINE")
     elif reason := operators.obstacle(context):
-        _say(layout, context, reason, "INFO")
+        say(layout, context, reason, "INFO")
 
 
 def _draw_job(layout: bpy.types.UILayout, context: bpy.types.Context, job: object) -> None:
@@ -216,7 +184,7 @@ def _draw_job(layout: bpy.types.UILayout, context: bpy.types.Context, job: objec
         row.operator("wm.path_open", text="", icon="FILE_FOLDER").filepath = str(Path(job.result).parent)
         column.label(text=_facts(job))
         return
-    _say(column, context, job.error_message, STEP_ICONS[job.step])
+    say(column, context, job.error_message, STEP_ICONS[job.step])
     if not job.retried_as:
         _draw_remedies(layout.row(), job)
 
@@ -242,7 +210,7 @@ def _draw_choice(layout: bpy.types.UILayout, settings: bpy.types.PropertyGroup, 
 def _draw_verdict(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
     image = bpy.data.images.get(operators.PREVIEW)
     if image and operators.VERDICT in image:
-        _say(layout, context, image[operators.VERDICT], "CHECKMARK" if image[operators.GOOD] else "ERROR")
+        say(layout, context, image[operators.VERDICT], "CHECKMARK" if image[operators.GOOD] else "ERROR")
         if len(image.get(operators.ADVICE, ())):
             layout.operator("flux_depth.follow_advice", icon="CHECKMARK")
 
@@ -254,7 +222,7 @@ def _draw_size(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
     try:
         framing = framing_of(context.scene, model)
     except InputError as error:
-        _say(layout, context, str(error), "ERROR")
+        say(layout, context, str(error), "ERROR")
         return
     layout.label(text=f"Picture: {framing.crop_width} × {framing.crop_height} pixels", icon="IMAGE_DATA")
 
@@ -277,7 +245,7 @@ def _draw_background(layout: bpy.types.UILayout, camera: bpy.types.Object | None
     column.row().prop(slot, "display_depth", text="Depth", expand=True)
 
 
-def _say(layout: bpy.types.UILayout, context: bpy.types.Context, text: str, icon: str = "NONE") -> None:
+def say(layout: bpy.types.UILayout, context: bpy.types.Context, text: str, icon: str = "NONE") -> None:
     """A sentence, wrapped to the sidebar's width."""
     letter = 6.2 * context.preferences.system.ui_scale  # an average letter of Blender's interface font, in pixels
     room = int((context.region.width - 45 * context.preferences.system.ui_scale) / letter)

@@ -1,4 +1,4 @@
-"""The add-on's preferences: providers, keys, folders. The only place in Blender that touches a key.
+"""What the preferences decide: providers, keys, folders. The only place in Blender that touches a key.
 
 Keys are held in memory until Blender quits and are written nowhere, Blender's own preferences included; a key that is
 to last comes from the environment.
@@ -9,7 +9,7 @@ from functools import cache
 from pathlib import Path
 
 import bpy
-from bpy.props import EnumProperty, StringProperty
+from bpy.props import StringProperty
 
 from .core import models
 from .core.addresses import is_loopback
@@ -18,7 +18,7 @@ from .core.errors import InputError
 _typed_keys: dict[str, str] = {}
 
 
-def current() -> "FLUXDEPTH_AP_preferences | None":
+def current() -> bpy.types.AddonPreferences | None:
     """The preferences, or None where the add-on is not enabled (the command line under a bare wheel)."""
     addon = bpy.context.preferences.addons.get(__package__)
     return addon.preferences if addon else None
@@ -108,11 +108,13 @@ def output_folder(blend: str) -> Path:
     return data_folder() / "pictures"
 
 
-def _keyed() -> dict[str, models.Provider]:
+def keyed() -> dict[str, models.Provider]:
+    """The providers that need a key, by name."""
     return {name: provider for name, provider in table().providers.items() if provider.key_header}
 
 
-def _key_property(provider: models.Provider) -> object:
+def key_property(provider: models.Provider) -> object:
+    """A password field for this provider's key that Blender cannot save."""
     name = provider.name
 
     def read(_preferences: object) -> str:
@@ -131,54 +133,6 @@ def _key_property(provider: models.Provider) -> object:
     )
 
 
-def _provider_items(_preferences: object, _context: object) -> list[tuple[str, str, str]]:
-    return _items()
-
-
-@cache
-def _items() -> list[tuple[str, str, str]]:
-    # Blender keeps no reference to these texts, so they must stay alive here.
-    return [(name, provider.label, f"Ask {provider.label} first") for name, provider in table().providers.items()]
-
-
-class FLUXDEPTH_AP_preferences(bpy.types.AddonPreferences):
-    """Whom to ask, with which key, and where pictures go"""
-
-    bl_idname = __package__
-
-    provider: EnumProperty(name="Provider", description="Whose models new scenes start with", items=_provider_items)
-    output: EnumProperty(
-        name="Pictures Go",
-        description="Where finished pictures are written",
-        items=[
-            (
-                "BLEND",
-                "Beside the Blend File",
-                "A folder flux_depth beside the file; the add-on's own while it is unsaved",
-            ),
-            ("OWN", "To the Add-on's Folder", "The folder that Blender gives to this extension"),
-            ("CHOSEN", "To a Folder", "A folder of your choice"),
-        ],
-    )
-    folder: StringProperty(name="Folder", description="Where finished pictures are written", subtype="DIR_PATH")
-
-    def draw(self, _context: bpy.types.Context) -> None:
-        """Keys first: without one only the sandbox works."""
-        from .panels import draw_preferences
-
-        draw_preferences(self.layout, self)
-
-
-def register() -> None:
-    """Give each provider of the table a key field, then show the preferences to Blender."""
-    forget_table()
-    for name, provider in _keyed().items():
-        FLUXDEPTH_AP_preferences.__annotations__[f"key_{name}"] = _key_property(provider)
-    bpy.utils.register_class(FLUXDEPTH_AP_preferences)
-
-
-def unregister() -> None:
-    """Take the preferences back, and the keys with them."""
-    bpy.utils.unregister_class(FLUXDEPTH_AP_preferences)
+def forget_keys() -> None:
+    """Drop what was typed."""
     _typed_keys.clear()
-    _items.cache_clear()

@@ -1,0 +1,95 @@
+"""The add-on's preferences as Blender shows them: a box for each provider, then where pictures go."""
+
+from functools import cache
+
+import bpy
+from bpy.props import EnumProperty, StringProperty
+
+from . import preferences, watch
+from .core.models import Provider
+from .panels import say
+
+
+def _provider_items(_preferences: object, _context: object) -> list[tuple[str, str, str]]:
+    return _items()
+
+
+@cache
+def _items() -> list[tuple[str, str, str]]:
+    # Blender keeps no reference to these texts, so they must stay alive here.
+    return [
+        (name, provider.label, f"Ask {provider.label} first")
+        for name, provider in preferences.table().providers.items()
+    ]
+
+
+class FLUXDEPTH_AP_preferences(bpy.types.AddonPreferences):
+    """Whom to ask, with which key, and where pictures go"""
+
+    bl_idname = __package__
+
+    provider: EnumProperty(name="Provider", description="Whose models new scenes start with", items=_provider_items)
+    output: EnumProperty(
+        name="Pictures Go",
+        description="Where finished pictures are written",
+        items=[
+            (
+                "BLEND",
+                "Beside the Blend File",
+                "A folder flux_depth beside the file; the add-on's own while it is unsaved",
+            ),
+            ("OWN", "To the Add-on's Folder", "The folder that Blender gives to this extension"),
+            ("CHOSEN", "To a Folder", "A folder of your choice"),
+        ],
+    )
+    folder: StringProperty(name="Folder", description="Where finished pictures are written", subtype="DIR_PATH")
+
+    def draw(self, _context: bpy.types.Context) -> None:
+        """Keys first: without one only the sandbox works."""
+        _draw(self.layout, self)
+
+
+def _draw(layout: bpy.types.UILayout, chosen: bpy.types.AddonPreferences) -> None:
+    layout.use_property_split, layout.use_property_decorate = True, False
+    layout.prop(chosen, "provider")
+    for provider in preferences.table().providers.values():
+        if provider.key_header:
+            _draw_provider(layout.box(), chosen, provider)
+    layout.prop(chosen, "output")
+    if chosen.output == "CHOSEN":
+        layout.prop(chosen, "folder")
+    layout.operator("wm.path_open", text="Open the Add-on's Folder", icon="FILE_FOLDER").filepath = str(
+        preferences.data_folder()
+    )
+
+
+def _draw_provider(box: bpy.types.UILayout, chosen: bpy.types.AddonPreferences, provider: Provider) -> None:
+    if variable := preferences.key_in_environment(provider):
+        box.label(text=f"{provider.label}: the key comes from {variable}", icon="CHECKMARK")
+    else:
+        box.prop(chosen, f"key_{provider.name}")
+        box.label(text=f"Kept until Blender quits; to keep it longer, set {provider.key_env[0]}", icon="INFO")
+    row = box.row()
+    row.operator("flux_depth.test_connection", icon="URL").provider = provider.name
+    row.operator("wm.url_open", text="Get a Key", icon="INTERNET").url = provider.key_page
+    if reason := preferences.offline_reason(provider):
+        row.operator("extensions.userpref_show_online", text="Allow Online Access", icon="INTERNET_OFFLINE")
+        box.label(text=reason, icon="ERROR")
+    elif provider.name in watch.connections:
+        sentence, good = watch.connections[provider.name]
+        say(box, bpy.context, sentence or "Asking…", "CHECKMARK" if good else "ERROR")
+
+
+def register() -> None:
+    """Give each provider of the table a key field, then show the preferences to Blender."""
+    preferences.forget_table()
+    for name, provider in preferences.keyed().items():
+        FLUXDEPTH_AP_preferences.__annotations__[f"key_{name}"] = preferences.key_property(provider)
+    bpy.utils.register_class(FLUXDEPTH_AP_preferences)
+
+
+def unregister() -> None:
+    """Take the preferences back, and the keys with them."""
+    bpy.utils.unregister_class(FLUXDEPTH_AP_preferences)
+    preferences.forget_keys()
+    _items.cache_clear()
