@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ctypes
+import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
@@ -108,8 +110,21 @@ def check(scene: bpy.types.Scene, camera: bpy.types.Object, layer: str, framing:
         raise InputError(f"“{scene.render.engine}” is not one of Blender's own: set Engine to Workbench or Cycles.")
     if is_panoramic(camera) and engine_id(scene, engine) != "CYCLES":
         raise InputError(f"Camera “{camera.name}” is panoramic: set Engine to Cycles.")
+    if bpy.app.background and engine_id(scene, engine) != "CYCLES" and not has_opengl_without_window():
+        raise InputError("Without a window, Workbench needs libEGL.so.1 (Debian: libegl1): install it, or use Cycles.")
     if bpy.app.is_job_running("RENDER"):
         raise InputError("Blender is rendering: wait until it is done, or press Esc in its window.")
+
+
+def has_opengl_without_window() -> bool:
+    """Whether Linux has what Blender draws with in the background; it ends the whole process where that is missing."""
+    if sys.platform != "linux":
+        return True
+    try:
+        ctypes.CDLL("libEGL.so.1")
+    except OSError:
+        return False
+    return True
 
 
 def engine_id(scene: bpy.types.Scene, engine: Engine) -> str:

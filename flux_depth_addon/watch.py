@@ -24,6 +24,8 @@ LISTED = 200
 """The newest jobs that the window lists; the journal keeps all."""
 
 RESTART_SECONDS = 5.0
+SHOWN_IN = {"VIEW_3D": "UI", "IMAGE_EDITOR": "UI", "PREFERENCES": "WINDOW"}
+"""The regions that show what the journal says, by editor."""
 
 jobs: dict[str, Job] = {}
 """The newest jobs by id, newest first, as of the last tick."""
@@ -146,10 +148,9 @@ def _push_undo() -> None:
 def _redraw() -> None:
     for window in bpy.context.window_manager.windows:
         for area in window.screen.areas:
-            if area.type in {"VIEW_3D", "IMAGE_EDITOR"}:
-                for region in area.regions:
-                    if region.type == "UI":
-                        region.tag_redraw()
+            kind = SHOWN_IN.get(area.type)
+            for region in (region for region in area.regions if region.type == kind):
+                region.tag_redraw()
 
 
 def _redraw_status_bars() -> None:

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from . import job as jobs
 from .client import Client
-from .errors import FluxDepthError
+from .errors import FluxDepthError, TryLaterError
 from .journal import LEASE_SECONDS, Journal, JournalError, LostJobError
 from .models import Table, load
 
@@ -157,6 +157,8 @@ class Worker:
     def _probe(self, model_id: str) -> None:
         try:
             sentence, good = self.client.probe(self.table[model_id]), True
+        except TryLaterError as problem:
+            sentence, good = f"{problem}. Nothing was charged: check the connection, then test again.", False
         except FluxDepthError as error:
             sentence, good = str(error), False
         self.journal.note_connection(model_id.partition(":")[0], sentence, good=good)

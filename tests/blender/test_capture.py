@@ -578,3 +578,12 @@ def test_an_unknown_view_layer_is_named(scene: bpy.types.Scene) -> None:
 def test_the_aspect_of_the_frame_counts_the_pixels_shape(scene: bpy.types.Scene) -> None:
     scene.render.pixel_aspect_x = 1.5
     assert frame_aspect(scene) == pytest.approx(2)
+
+
+def test_a_machine_without_opengl_is_told_instead_of_losing_the_process(scene: bpy.types.Scene, monkeypatch) -> None:
+    def missing(name: str) -> None:
+        raise OSError(name)
+
+    monkeypatch.setattr(module.ctypes, "CDLL", missing)
+    with pytest.raises(InputError, match=r"libEGL\.so\.1"):
+        capture(scene=scene, framing=SMALL)
