@@ -16,7 +16,7 @@ import bpy
 from . import preferences, worker_process
 from .core import models
 from .core.addresses import check_base
-from .core.errors import FluxDepthError, InputError, OfflineError
+from .core.errors import FluxDepthError, InputError, JournalError, OfflineError
 from .core.framing import fit
 
 if TYPE_CHECKING:
@@ -69,6 +69,9 @@ def _outcome_of(arguments: argparse.Namespace) -> tuple[dict[str, Any], int]:
         _say(f"Error: {error}")
         described = {"error": {"kind": error.kind, "message": str(error)}, "charged": error.charged}
         return NO_OUTCOME | {"step": "FAILED"} | described, error.exit_code
+    except JournalError as error:
+        _say(f"Error: {error}")
+        return NO_OUTCOME | {"error": {"kind": "journal", "message": str(error)}, "charged": "unknown"}, 4
     except KeyboardInterrupt:
         message = "Interrupted. What was already sent is in the journal: `resume` fetches it."
         _say(message)

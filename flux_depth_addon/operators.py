@@ -7,7 +7,7 @@ import bpy
 from bpy.props import StringProperty
 
 from . import placement, preferences, watch, worker_process
-from .core.errors import FluxDepthError, InputError
+from .core.errors import FluxDepthError, InputError, JournalError
 from .core.models import Model
 from .properties import depth_settings_of, framing_of, model_of, request_of
 
@@ -25,7 +25,7 @@ class _Button(bpy.types.Operator):
     def execute(self, context: bpy.types.Context) -> set[str]:
         try:
             self.run(context)
-        except FluxDepthError as error:
+        except (FluxDepthError, JournalError) as error:
             self.report({"ERROR"}, str(error))
             return {"CANCELLED"}
         except Exception as error:

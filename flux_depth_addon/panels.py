@@ -60,6 +60,8 @@ class _Jobs:
 
     def draw(self, context: bpy.types.Context) -> None:
         owner = context.window_manager
+        if watch.problem:
+            say(self.layout, context, watch.problem, "ERROR")
         if not owner.flux_depth_jobs:
             self.layout.label(text="None yet", icon="IMAGE_DATA")
             return

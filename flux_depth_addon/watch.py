@@ -7,6 +7,7 @@ modal operators at File > Open. A timer does neither, needs no window, and leave
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,7 @@ import bpy
 from bpy.app.handlers import persistent
 
 from . import placement, preferences, worker_process
+from .core.errors import FluxDepthError, InputError, JournalError
 
 if TYPE_CHECKING:
     from .core.job import Job
@@ -24,6 +26,7 @@ LISTED = 200
 """The newest jobs that the window lists; the journal keeps all."""
 
 RESTART_SECONDS = 5.0
+PROBLEM_SECONDS = 5.0
 SHOWN_IN = {"VIEW_3D": "UI", "IMAGE_EDITOR": "UI", "PREFERENCES": "WINDOW"}
 """The regions that show what the journal says, by editor."""
 
@@ -32,6 +35,9 @@ jobs: dict[str, Job] = {}
 
 connections: dict[str, tuple[str, bool]] = {}
 """By provider, what the last connection test said and whether it is good; an empty text while it runs."""
+
+problem = ""
+"""Why the journal cannot be looked at, or nothing."""
 
 _journal: Journal | None = None
 _version: tuple[int, int] | None = None
@@ -86,6 +92,16 @@ def refresh() -> None:
 
 
 def _tick() -> float | None:
+    """Blender drops a timer that raises, and the pictures with it: what may pass is said, and looked at again."""
+    global problem
+    try:
+        pause, problem = _look(), ""
+    except (FluxDepthError, JournalError, OSError, RuntimeError) as error:
+        pause, problem = PROBLEM_SECONDS, str(error)
+    return pause
+
+
+def _look() -> float | None:
     if not (preferences.data_folder() / "journal.sqlite3").is_file():
         return None
     refresh()
@@ -123,7 +139,8 @@ def _fill_list() -> None:
 def _place_arrivals() -> None:
     arrived = [job for job in jobs.values() if job.result and not job.seen and _belongs_here(job)]
     for job in reversed(arrived):
-        placement.place(job)
+        with suppress(InputError):  # deleted meanwhile: the list says so when it is asked to show it
+            placement.place(job)
     if arrived:
         journal().mark_seen([job.id for job in arrived])
         _push_undo()

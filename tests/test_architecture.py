@@ -26,7 +26,7 @@ HOMES = {
 }
 """Who alone may import a library."""
 
-BANNED = {"pip", "ensurepip", "multiprocessing", "asyncio", "pickle", "ctypes"}
+BANNED = {"pip", "ensurepip", "multiprocessing", "asyncio", "pickle"}
 """What nobody imports: installs, other ways to run beside Blender, and what runs strangers' data."""
 
 EDGES = {"operators.py", "core/worker.py", "cli.py"}

@@ -12,6 +12,7 @@ __all__ = [
     "FluxDepthError",
     "FundsError",
     "InputError",
+    "JournalError",
     "KeyRefusedError",
     "ModelError",
     "ModeratedError",
@@ -42,6 +43,13 @@ class FluxDepthError(Exception):
     def __init__(self, sentence: str, *, charged: Charged = "no") -> None:
         super().__init__(sentence)
         self.charged: Charged = charged
+
+
+class JournalError(Exception):
+    """The database fails: the disk is full, the file is damaged, or another program holds it. Nobody's job has failed.
+
+    No FluxDepthError, because a job must not end over it: its step is taken again once the journal can be written.
+    """
 
 
 class InputError(FluxDepthError):

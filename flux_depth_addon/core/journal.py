@@ -17,12 +17,12 @@ from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any, Self
 
-from .errors import InputError
+from .errors import InputError, JournalError
 from .job import DEFAULT_TIMEOUT, Job, Step
 from .picture import write_whole
 from .request import Request, from_json, to_json
 
-__all__ = ["Journal", "JournalError", "LostJobError"]
+__all__ = ["Journal", "LostJobError"]
 
 SCHEMA_VERSION = 1
 LEASE_SECONDS = 30.0
@@ -48,9 +48,6 @@ CREATE TABLE IF NOT EXISTS connection (provider TEXT PRIMARY KEY, sentence TEXT 
 COLUMNS = tuple(field.name for field in fields(Job) if field.name != "folder")
 UNFINISHED = (Step.SUBMIT, Step.POLL, Step.DOWNLOAD)
 SENT = (Step.POLL, Step.DOWNLOAD)
-
-JournalError = sqlite3.Error
-"""What the database itself raises: a full disk, a damaged file."""
 
 
 class LostJobError(Exception):
@@ -112,7 +109,7 @@ class Journal:
     def version(self) -> tuple[int, int]:
         """A value that differs whenever anything was committed, by this process or another. Microseconds."""
         with self._lock:
-            return self._db.execute("PRAGMA data_version").fetchone()[0], self._own_changes
+            return self._read("PRAGMA data_version")[0][0], self._own_changes
 
     # Jobs as the user sees them.
 
@@ -231,13 +228,13 @@ class Journal:
     def next_due(self, *, providers: Iterable[str], submit: bool = True) -> float | None:
         """When `claim` may next find a job, in seconds since 1970; None when nothing is left."""
         names, steps = tuple(providers), UNFINISHED if submit else SENT
-        with self._lock:
-            row = self._db.execute(
-                f"""SELECT min(CASE WHEN owner IS NULL THEN due ELSE max(due, lease) END) FROM job
-                    WHERE step IN ({_places(steps)}) AND provider IN ({_places(names)})""",
-                (*steps, *names),
-            ).fetchone()
-        return None if row[0] is None else float(row[0])
+        due = self._read(
+            f"""SELECT min(CASE WHEN owner IS NULL THEN due ELSE max(due, lease) END) FROM job
+                WHERE step IN ({_places(steps)}) AND provider IN ({_places(names)})""",
+            *steps,
+            *names,
+        )[0][0]
+        return None if due is None else float(due)
 
     # What a provider said to a free question.
 
@@ -248,7 +245,7 @@ class Journal:
 
     def connections(self) -> dict[str, tuple[str, bool]]:
         """The last outcome by provider: the sentence, and whether it is good news."""
-        rows = self._db.execute("SELECT provider, sentence, good FROM connection")
+        rows = self._read("SELECT provider, sentence, good FROM connection")
         return {row["provider"]: (row["sentence"], bool(row["good"])) for row in rows}
 
     def _new(self, request: Request, *, price_usd: float, base: str, output: Path | None, timeout: float) -> Job:
@@ -304,9 +301,7 @@ class Journal:
         return self._db.execute(f"UPDATE job SET {changes} WHERE {where}", row | more).rowcount
 
     def _select(self, clause: str, *values: object) -> Iterator[Job]:
-        with self._lock:
-            rows = self._db.execute(f"SELECT * FROM job {clause}", values).fetchall()
-        for row in rows:
+        for row in self._read(f"SELECT * FROM job {clause}", *values):
             with suppress(InputError):  # one damaged entry must not hide the others
                 yield self._job(row)
 
@@ -315,10 +310,14 @@ class Journal:
         values |= {"request": from_json(row["request"]), "step": Step(row["step"]), "seen": bool(row["seen"])}
         return Job(**values | {"output": Path(row["output"]), "folder": self.folder / "jobs" / row["id"]})
 
+    def _read(self, question: str, *values: object) -> list[sqlite3.Row]:
+        with self._lock, _told_plainly():
+            return self._db.execute(question, values).fetchall()
+
     @contextmanager
     def _writing(self) -> Iterator[None]:
         """One transaction, whole or not at all."""
-        with self._lock:
+        with self._lock, _told_plainly():
             self._db.execute("BEGIN IMMEDIATE")
             try:
                 yield
@@ -328,6 +327,14 @@ class Journal:
                     self._db.execute("ROLLBACK")
                 raise
             self._own_changes += 1
+
+
+@contextmanager
+def _told_plainly() -> Iterator[None]:
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise JournalError(f"The journal cannot be used ({error}): make room on the disk, or try later.") from error
 
 
 def _cancelled(job: Job) -> Job:

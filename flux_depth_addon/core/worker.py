@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING, Any
 
 from . import job as jobs
 from .client import Client
-from .errors import FluxDepthError, TryLaterError
-from .journal import LEASE_SECONDS, Journal, JournalError, LostJobError
+from .errors import FluxDepthError, JournalError, TryLaterError
+from .journal import LEASE_SECONDS, Journal, LostJobError
 from .models import Table, load
 
 if TYPE_CHECKING:

@@ -131,3 +131,26 @@ def test_a_failed_capture_spends_nothing(ready, part, data):
     with pytest.raises(RuntimeError, match="camera sees nothing"):
         bpy.ops.flux_depth.generate()
     assert not part("watch").jobs
+
+
+def test_a_journal_that_fails_is_said_and_looked_at_again(ready, part, monkeypatch):
+    watch = part("watch")
+    job = generate(part)
+    error = part("core.errors").JournalError("The journal cannot be used (disk full): make room on the disk.")
+    with monkeypatch.context() as broken:
+        broken.setattr(watch, "refresh", lambda: (_ for _ in ()).throw(error))
+        assert watch._tick() == watch.PROBLEM_SECONDS
+        assert watch.problem == str(error)
+    wait(part, finished(part, job))
+    assert watch.problem == ""
+
+
+def test_a_picture_deleted_before_it_was_shown_stops_nothing(ready, part):
+    bpy.context.scene.flux_depth.destination = "BOTH"
+    job = generate(part)
+    journal = part("watch").journal()
+    while not journal.get(job.id).is_final:
+        time.sleep(0.1)
+    Path(journal.get(job.id).result).unlink()
+    wait(part, finished(part, job))
+    assert part("watch").problem == ""

@@ -13,9 +13,9 @@ from typing import Any
 
 import pytest
 
-from flux_depth_addon.core.errors import InputError
+from flux_depth_addon.core.errors import InputError, JournalError
 from flux_depth_addon.core.job import Job, Step
-from flux_depth_addon.core.journal import Journal, JournalError, LostJobError
+from flux_depth_addon.core.journal import Journal, LostJobError
 from flux_depth_addon.core.request import Request
 
 Wish = Callable[..., Request]

@@ -17,8 +17,9 @@ from typing import Any
 import pytest
 
 import flux_depth_addon
+from flux_depth_addon.core.errors import JournalError
 from flux_depth_addon.core.job import Job, Step
-from flux_depth_addon.core.journal import Journal, JournalError
+from flux_depth_addon.core.journal import Journal
 from flux_depth_addon.core.models import Table
 from flux_depth_addon.core.request import Request
 from flux_depth_addon.core.sandbox import Answer, Behaviour, Sandbox
