@@ -2,6 +2,7 @@
 
 import traceback
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import bpy
 from bpy.props import StringProperty
@@ -10,6 +11,9 @@ from . import placement, preferences, watch, worker_process
 from .core.errors import FluxDepthError, InputError, JournalError
 from .core.models import Model
 from .properties import depth_settings_of, framing_of, model_of, request_of
+
+if TYPE_CHECKING:
+    from .core.job import Job
 
 PREVIEW = "FLUX Depth Preview"
 VERDICT, GOOD, ADVICE = "flux_depth_verdict", "flux_depth_good", "flux_depth_advice"
@@ -66,14 +70,16 @@ class FLUXDEPTH_OT_follow_advice(_Button):
     """Set near and far as the preview advises, and preview again"""
 
     bl_idname = "flux_depth.follow_advice"
-    bl_label = "Do So"
+    bl_label = "Set It So"
     bl_options = {"REGISTER", "UNDO"}
 
     def run(self, context: bpy.types.Context) -> None:
-        settings, units = context.scene.flux_depth, 1 / context.scene.unit_settings.scale_length
-        for end, metres in zip(("near", "far"), bpy.data.images[PREVIEW][ADVICE], strict=True):
-            setattr(settings, f"use_{end}", metres > 0)
-            setattr(settings, end, metres * units or getattr(settings, end))
+        from .capture import metres
+
+        settings = context.scene.flux_depth
+        for end, distance in zip(("near", "far"), bpy.data.images[PREVIEW][ADVICE], strict=True):
+            setattr(settings, f"use_{end}", distance > 0)
+            setattr(settings, end, distance / metres(context.scene) or getattr(settings, end))
         FLUXDEPTH_OT_preview_depth.run(self, context)
 
 
@@ -123,6 +129,7 @@ class FLUXDEPTH_OT_retry(_JobButton):
     bl_label = "Retry"
 
     def run(self, _context: bpy.types.Context) -> None:
+        _check_reachable(watch.journal().get(self.job_id))
         job = watch.journal().retry(self.job_id)
         watch.start_worker()
         watch.follow(job)
@@ -221,6 +228,12 @@ def _no_key(model: Model) -> str:
     if preferences.has_key(model.provider):
         return ""
     return f"There is no {model.provider.label} key: enter one above, or try the sandbox"
+
+
+def _check_reachable(job: "Job") -> None:
+    model = preferences.table()[job.request.model]
+    if reason := _no_key(model) or preferences.offline_reason(model.provider, job.base):
+        raise InputError(f"{reason}. Nothing was sent.")
 
 
 def _allowed(cls: type[bpy.types.Operator], reason: str) -> bool:

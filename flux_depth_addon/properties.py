@@ -172,11 +172,12 @@ def framing_of(scene: bpy.types.Scene, model: Model) -> Framing:
 
 def depth_settings_of(scene: bpy.types.Scene) -> "DepthSettings":
     """Near, far and curve as set; near and far in metres, whatever unit the scene shows."""
+    from .capture import metres
     from .core.depth_map import DepthSettings
 
-    settings, metres = scene.flux_depth, scene.unit_settings.scale_length
-    near = settings.near * metres if settings.use_near else None
-    far = settings.far * metres if settings.use_far else None
+    settings = scene.flux_depth
+    near = settings.near * metres(scene) if settings.use_near else None
+    far = settings.far * metres(scene) if settings.use_far else None
     return DepthSettings(near=near, far=far, curve=settings.curve)
 
 

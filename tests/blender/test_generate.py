@@ -1,6 +1,7 @@
 """The whole way of a picture in Blender: click, worker, sandbox, journal, and where it lands."""
 
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import bpy
@@ -154,3 +155,13 @@ def test_a_picture_deleted_before_it_was_shown_stops_nothing(ready, part):
     Path(journal.get(job.id).result).unlink()
     wait(part, finished(part, job))
     assert part("watch").problem == ""
+
+
+def test_retrying_without_a_key_says_so_and_sends_nothing(ready, part):
+    watch = part("watch")
+    request = part("properties").request_of(bpy.context)
+    job = watch.journal().add(replace(request, model="cometapi:flux-pro-1.0-depth"), b"")
+    watch.journal().cancel(job.id)
+    with pytest.raises(RuntimeError, match="no CometAPI key"):
+        bpy.ops.flux_depth.retry(job_id=job.id)
+    assert len(watch.journal().jobs()) == 1
