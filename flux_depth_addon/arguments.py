@@ -5,6 +5,9 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+MAX_FRAME = 1048574
+"""Blender's own last frame."""
+
 
 def parser() -> argparse.ArgumentParser:
     """What understands the command line; the verb is in `verb`."""
@@ -39,7 +42,7 @@ def _shared() -> argparse.ArgumentParser:
     parser.add_argument("scene_file", type=Path, metavar="SCENE.blend")
     parser.add_argument("--scene", metavar="NAME", help="default: the file's active scene")
     parser.add_argument("--camera", metavar="NAME", help="default: the scene's active camera")
-    parser.add_argument("--frame", type=float, metavar="N", help="default: the file's current frame")
+    parser.add_argument("--frame", type=_frame, metavar="N", help="default: the file's current frame")
     parser.add_argument("--near", type=float, metavar="METRES", help="default: from the depths in view")
     parser.add_argument("--far", type=float, metavar="METRES", help="default: from the depths in view")
     parser.add_argument("--curve", choices=("disparity", "linear"), default="disparity")
@@ -63,6 +66,13 @@ def _add_restyle(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--safety-tolerance", type=int, metavar="N")
     parser.add_argument("--output-format", choices=("png", "jpeg"), default="png")
     parser.add_argument("--timeout", type=_seconds, default=600.0, metavar="SECONDS")
+
+
+def _frame(text: str) -> float:
+    frame = float(text)
+    if not abs(frame) <= MAX_FRAME:
+        raise argparse.ArgumentTypeError(f"must be from -{MAX_FRAME} to {MAX_FRAME}")
+    return frame
 
 
 def _seconds(text: str) -> float:

@@ -33,6 +33,8 @@ MAX_PIXELS = 200_000_000
 NEVER_RENDERED = {"ARMATURE", "CAMERA", "EMPTY", "LATTICE", "LIGHT", "LIGHT_PROBE", "SPEAKER"}
 NO_HIT = 1e9
 """Engines write 1e10 where nothing was hit."""
+RUN_BY_A_RENDER = ("render_", "frame_change_", "depsgraph_update_", "composite_")
+"""How the names of the handlers begin that a render calls."""
 WINDOWED = not bpy.app.background
 """Without a window nobody looks at render slots."""
 
@@ -146,7 +148,8 @@ def current_layer(scene: bpy.types.Scene) -> str:
 @contextmanager
 def silent_handlers() -> Iterator[None]:
     """Keep other add-ons out of our render: their handlers may raise, save files or change the user's scene."""
-    lists = [handlers for handlers in bpy.app.handlers if isinstance(handlers, list)]
+    names = (name for name in dir(bpy.app.handlers) if name.startswith(RUN_BY_A_RENDER))
+    lists = [getattr(bpy.app.handlers, name) for name in names]
     kept = [list(handlers) for handlers in lists]
     for handlers in lists:
         handlers.clear()

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import math
+import stat
 import sys
 import tempfile
 import time
 from contextlib import ExitStack, suppress
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -64,6 +66,8 @@ def main(argv: list[str]) -> int:
 
 def _outcome_of(arguments: argparse.Namespace) -> tuple[dict[str, Any], int]:
     try:
+        if arguments.json:
+            _check_writable(arguments.json, {arguments.json.suffix.lower()})
         return VERBS[arguments.verb](arguments)
     except FluxDepthError as error:
         _say(f"Error: {error}")
@@ -121,8 +125,8 @@ def _restyle(arguments: argparse.Namespace) -> tuple[dict[str, Any], int]:
     picture, verdict = _map(arguments, scene, camera, request.framing)
     _say(verdict.sentence)
     with ExitStack() as stack:
-        base = arguments.url or model.provider.base or stack.enter_context(worker_process.sandbox(table))
         journal = stack.enter_context(_journal(arguments))
+        base = arguments.url or model.provider.base or stack.enter_context(worker_process.sandbox(table))
         job = journal.add(
             request,
             png(picture),
@@ -147,17 +151,33 @@ def _jobs(arguments: argparse.Namespace) -> tuple[dict[str, Any], int]:
 def _resume(arguments: argparse.Namespace) -> tuple[dict[str, Any], int]:
     from .core.client import Client
 
-    table = _table(arguments)
-    client, worst, ended = Client(table, preferences.keys(table)), 0, []
-    with _journal(arguments) as journal:
+    table, worst, ended = _table(arguments), 0, []
+    with ExitStack() as stack:
+        journal = stack.enter_context(_journal(arguments))
+        client = Client(
+            table, preferences.keys(table), sandbox=cache(lambda: stack.enter_context(worker_process.sandbox(table)))
+        )
         for job in journal.unfinished():
-            _check_online(arguments, table[job.request.model].provider, job.sent_to or job.base)
-            outcome, code = _ended(_finish(journal, client, job))
+            outcome, code = _resumed(arguments, table, journal, client, job)
             ended.append(outcome)
             worst = max(worst, code)
     if not ended:
         _say("Nothing was left to finish.")
     return {"jobs": ended}, worst
+
+
+def _resumed(
+    arguments: argparse.Namespace, table: models.Table, journal: Journal, client: Client, job: Job
+) -> tuple[dict[str, Any], int]:
+    """One job must not keep the others from being finished."""
+    try:
+        provider = table[job.request.model].provider
+        _check_online(arguments, provider, job.sent_to or job.base)
+        _check_key(client, provider)
+    except FluxDepthError as error:
+        _say(f"{job.id}: {error}")
+        return _described(job) | {"error": {"kind": error.kind, "message": str(error)}}, error.exit_code
+    return _ended(_finish(journal, client, job))
 
 
 def _sandbox(arguments: argparse.Namespace) -> tuple[dict[str, Any], int]:
@@ -261,15 +281,21 @@ def _model(arguments: argparse.Namespace, table: models.Table) -> models.Model:
 
 def _client(arguments: argparse.Namespace, table: models.Table, model: models.Model) -> Client:
     """A client that may ask this model: every reason against it is found before anything is rendered."""
-    from .core.client import Client, usable_key
+    from .core.client import Client
 
     if arguments.url:
         arguments.url = check_base(arguments.url)
     _check_online(arguments, model.provider, arguments.url)
     client = Client(table, preferences.keys(table))
-    if model.provider.key_header:
-        usable_key(client.keys.get(model.provider.name, ""), model.provider)
+    _check_key(client, model.provider)
     return client
+
+
+def _check_key(client: Client, provider: models.Provider) -> None:
+    from .core.client import usable_key
+
+    if provider.key_header:
+        usable_key(client.keys.get(provider.name, ""), provider)
 
 
 def _check_online(arguments: argparse.Namespace, provider: models.Provider, base: str) -> None:
@@ -334,10 +360,10 @@ def _check_writable(path: Path, suffixes: set[str]) -> None:
     """Raise InputError now rather than lose a picture later."""
     if path.suffix.lower() not in suffixes:
         raise InputError(f"{path} must end in {' or '.join(sorted(suffixes))}.")
-    if path.is_dir():
-        raise InputError(f"{path} is a folder: name a file in it.")
-    folder = next(parent for parent in path.absolute().parents if parent.exists())
     try:
+        folder = next(parent for parent in path.absolute().parents if parent.exists())
+        if stat.S_ISDIR(path.stat().st_mode if path.exists() else 0):
+            raise InputError(f"{path} is a folder: name a file in it.")
         tempfile.TemporaryFile(dir=folder).close()
     except OSError as error:
         raise InputError(f"{path} cannot be written ({error.strerror}). Nothing was sent.") from None

@@ -2,29 +2,34 @@
 
 import traceback
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import TYPE_CHECKING
 
 import bpy
+from bpy.app.handlers import persistent
 from bpy.props import StringProperty
 
 from . import placement, preferences, watch, worker_process
 from .core.errors import FluxDepthError, InputError, JournalError
 from .core.models import Model
-from .properties import depth_settings_of, framing_of, model_of, request_of
+from .properties import camera_of, depth_settings_of, framing_of, model_of, model_or_none, request_of
 
 if TYPE_CHECKING:
+    from PIL.Image import Image as PictureImage
+
+    from .core.depth_map import Verdict
     from .core.job import Job
+    from .core.request import Request
 
 PREVIEW = "FLUX Depth Preview"
-VERDICT, GOOD, ADVICE = "flux_depth_verdict", "flux_depth_good", "flux_depth_advice"
-"""Custom properties of the preview image, so that the panel can say it as long as the image is there: the sentence,
-whether depth is good, and the near and far in metres that would be better (0: automatic) where some would."""
+verdicts: dict[str, "Verdict"] = {}
+"""By the name of the scene, what the last preview found; forgotten with the file."""
 
 
 class _Button(bpy.types.Operator):
     """An operator whose `run` may raise: the edge where errors become a report"""
 
-    bl_options = {"REGISTER"}
+    bl_options = set()  # not for Repeat Last, which would pay again
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         try:
@@ -58,11 +63,8 @@ class FLUXDEPTH_OT_preview_depth(_Button):
 
     def run(self, context: bpy.types.Context) -> None:
         picture, verdict = _depth_map(context, framing_of(context.scene, model_of(context.scene.flux_depth)))
-        image = _preview_image(picture)
-        better = verdict.better
-        image[VERDICT], image[GOOD] = verdict.sentence, verdict.good
-        image[ADVICE] = [better.near or 0.0, better.far or 0.0] if better else []
-        placement.show_in_editor(image, open_one=True)
+        verdicts[context.scene.name] = verdict
+        placement.show_in_editor(_preview_image(picture), open_one=True)
         self.report({"INFO"} if verdict.good else {"WARNING"}, verdict.sentence)
 
 
@@ -73,13 +75,19 @@ class FLUXDEPTH_OT_follow_advice(_Button):
     bl_label = "Set It So"
     bl_options = {"REGISTER", "UNDO"}
 
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        verdict = verdicts.get(context.scene.name)
+        return _allowed(cls, "" if verdict and verdict.better else "The preview advises nothing")
+
     def run(self, context: bpy.types.Context) -> None:
         from .capture import metres
 
-        settings = context.scene.flux_depth
-        for end, distance in zip(("near", "far"), bpy.data.images[PREVIEW][ADVICE], strict=True):
-            setattr(settings, f"use_{end}", distance > 0)
-            setattr(settings, end, distance / metres(context.scene) or getattr(settings, end))
+        settings, better = context.scene.flux_depth, verdicts[context.scene.name].better
+        for end in ("near", "far"):
+            distance = getattr(better, end)
+            setattr(settings, f"use_{end}", distance is not None)
+            setattr(settings, end, (distance or 0) / metres(context.scene) or getattr(settings, end))
         FLUXDEPTH_OT_preview_depth.run(self, context)
 
 
@@ -99,10 +107,8 @@ class FLUXDEPTH_OT_generate(_Button):
         request = request_of(context)
         picture, _verdict = _depth_map(context, request.framing)
         model = model_of(context.scene.flux_depth)
-        name = bpy.path.clean_name(f"{request.scene}_{request.camera}_{int(request.frame):04d}")
-        folder = preferences.output_folder(bpy.data.filepath)
         job = watch.journal().add(
-            request, png(picture), price_usd=model.price_usd, output=folder / f"{name}_{{id}}.png"
+            request, png(picture), price_usd=model.price_usd, output=_output_of(request), origin=bpy.data.filepath
         )
         watch.start_worker()
         watch.follow(job)
@@ -156,7 +162,7 @@ class FLUXDEPTH_OT_put_behind(_JobButton):
 
     def run(self, context: bpy.types.Context) -> None:
         job = watch.journal().get(self.job_id)
-        camera = context.scene.objects.get(job.request.camera) or camera_of(context)
+        camera = context.scene.objects.get(job.request.camera) or camera_of(context.scene)
         if camera is None or camera.type != "CAMERA":
             raise InputError("There is no camera here to lay it on.")
         placement.put_behind(camera, placement.load(Path(job.result)))
@@ -183,6 +189,18 @@ class FLUXDEPTH_OT_open_preferences(_Button):
         bpy.ops.preferences.addon_show(module=__package__)
 
 
+class FLUXDEPTH_OT_open_folder(_Button):
+    """Open the folder with the journal, its pictures, and a models.toml of your own"""
+
+    bl_idname = "flux_depth.open_folder"
+    bl_label = "Open the Add-on's Folder"
+
+    def run(self, _context: bpy.types.Context) -> None:
+        folder = preferences.data_folder()
+        folder.mkdir(parents=True, exist_ok=True)
+        bpy.ops.wm.path_open(filepath=str(folder))
+
+
 class FLUXDEPTH_OT_test_connection(_Button):
     """Ask the provider a question that costs nothing, to see whether it can be reached and takes the key"""
 
@@ -193,35 +211,43 @@ class FLUXDEPTH_OT_test_connection(_Button):
 
     def run(self, _context: bpy.types.Context) -> None:
         provider = preferences.table().provider(self.provider)
+        model = next(preferences.table().of(provider.name), None)
+        if model is None:
+            raise InputError(f"The table has no model of {provider.label} to ask for. Nothing was sent.")
         if reason := preferences.offline_reason(provider):
             raise InputError(f"{reason}. Nothing was sent.")
         watch.journal().note_connection(provider.name, "", good=True)
         watch.start_worker()
-        worker_process.feed({"probe": next(preferences.table().of(provider.name)).id})
+        worker_process.feed({"probe": model.id})
         watch.follow()
 
 
 def obstacle(context: bpy.types.Context) -> str:
     """Why nothing can be generated now, or nothing; asked at every redraw, so it looks at memory only."""
     settings = context.scene.flux_depth
-    model = preferences.table().models.get(settings.model_id or preferences.default_model())
+    model = model_or_none(settings)
     if model is None:
         return f"The model “{settings.model_id}” is not in the table of models: choose another"
-    return no_camera(context) or _no_prompt(settings) or _no_key(model) or preferences.offline_reason(model.provider)
-
-
-def camera_of(context: bpy.types.Context) -> bpy.types.Object | None:
-    """The camera that this scene's pictures are made from."""
-    return context.scene.flux_depth.camera or context.scene.camera
+    missing = no_camera(context) or _no_prompt(settings) or _no_key(model)
+    return missing or preferences.offline_reason(model.provider) or _refused(context)
 
 
 def no_camera(context: bpy.types.Context) -> str:
     """The obstacle that there is no camera, or nothing."""
-    return "" if camera_of(context) else "The scene has no camera: add one"
+    return "" if camera_of(context.scene) else "The scene has no camera: add one, or make one active"
 
 
 def _no_prompt(settings: bpy.types.PropertyGroup) -> str:
     return "" if settings.prompt.strip() else "There is no prompt: write what the picture should show"
+
+
+def _refused(context: bpy.types.Context) -> str:
+    """What the model would not take."""
+    try:
+        request_of(context)
+    except InputError as error:
+        return str(error).removesuffix(" Nothing was sent.").removesuffix(".")
+    return ""
 
 
 def _no_key(model: Model) -> str:
@@ -249,7 +275,7 @@ def _depth_map(context: bpy.types.Context, framing: object) -> tuple:
     scene = context.scene
     z = capture(
         scene=scene,
-        camera=camera_of(context),
+        camera=camera_of(scene),
         view_layer=context.view_layer.name,
         framing=framing,
         engine=scene.flux_depth.engine,
@@ -257,19 +283,38 @@ def _depth_map(context: bpy.types.Context, framing: object) -> tuple:
     return control_image(z, depth_settings_of(scene))
 
 
-def _preview_image(picture: object) -> bpy.types.Image:
-    """The picture as one image data-block that is used again and again; values are data, not colours."""
-    import numpy as np
+def _preview_image(picture: "PictureImage") -> bpy.types.Image:
+    """The picture as one image data-block that is used again and again; values are data, not colours.
 
-    width, height = picture.size
-    image = bpy.data.images.get(PREVIEW) or bpy.data.images.new(PREVIEW, width, height, is_data=True)
-    if tuple(image.size) != picture.size:
-        image.scale(width, height)
-    pixels = np.ones((height, width, 4), dtype=np.float32)
-    pixels[..., :3] = np.asarray(picture, dtype=np.float32)[::-1] / 255
-    image.pixels.foreach_set(pixels.ravel())
-    image.update()
+    From a file: what is only in memory Blender would ask to save when it quits.
+    """
+    from .core.depth_map import png
+    from .core.picture import write_whole
+
+    path = preferences.data_folder() / "preview.png"
+    try:
+        write_whole(path, png(picture))
+    except OSError as error:
+        raise InputError(f"{path} cannot be written ({error.strerror}).") from None
+    image = bpy.data.images.get(PREVIEW) or bpy.data.images.load(str(path))
+    image.name, image.filepath, image.colorspace_settings.name = PREVIEW, str(path), "Non-Color"
+    image.reload()
     return image
+
+
+def _output_of(request: "Request") -> Path:
+    """Where the picture will go; raises InputError while nothing is spent when it could not be written there."""
+    folder = preferences.output_folder(bpy.data.filepath)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        TemporaryFile(dir=folder).close()
+    except OSError as error:
+        raise InputError(
+            f"{folder} cannot be written ({error.strerror}): choose another folder in the preferences. "
+            "Nothing was sent."
+        ) from None
+    name = bpy.path.clean_name(f"{request.scene[:40]}_{request.camera[:40]}_{int(request.frame):04d}")
+    return folder / f"{name}_{{id}}.png"
 
 
 classes = (
@@ -282,6 +327,24 @@ classes = (
     FLUXDEPTH_OT_put_behind,
     FLUXDEPTH_OT_use_sandbox,
     FLUXDEPTH_OT_open_preferences,
+    FLUXDEPTH_OT_open_folder,
     FLUXDEPTH_OT_test_connection,
 )
-register, unregister = bpy.utils.register_classes_factory(classes)
+_register_classes, _unregister_classes = bpy.utils.register_classes_factory(classes)
+
+
+@persistent
+def _forget_verdicts(*_ignored: object) -> None:
+    verdicts.clear()
+
+
+def register() -> None:
+    """Show the buttons to Blender."""
+    _register_classes()
+    bpy.app.handlers.load_post.append(_forget_verdicts)
+
+
+def unregister() -> None:
+    """Take them away."""
+    bpy.app.handlers.load_post.remove(_forget_verdicts)
+    _unregister_classes()

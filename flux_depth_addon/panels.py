@@ -9,7 +9,7 @@ import bpy
 from . import operators, placement, preferences, watch
 from .core.errors import InputError
 from .core.models import Model, Provider
-from .properties import framing_of
+from .properties import camera_of, framing_of, model_or_none
 
 STEP_ICONS = {
     "SUBMIT": "SORTTIME",
@@ -40,7 +40,7 @@ class _Main:
 
     def draw(self, context: bpy.types.Context) -> None:
         layout, settings = self.layout, context.scene.flux_depth
-        model = preferences.table().models.get(settings.model_id or preferences.default_model())
+        model = model_or_none(settings)
         if model and not preferences.has_key(model.provider):
             _draw_doors(layout, context, model.provider)
         column = layout.column()
@@ -108,7 +108,7 @@ class _Result:
         layout = self.layout
         layout.use_property_split, layout.use_property_decorate = True, False
         layout.prop(context.scene.flux_depth, "destination")
-        _draw_background(layout, operators.camera_of(context))
+        _draw_background(layout, camera_of(context.scene))
 
 
 class _Model:
@@ -121,7 +121,7 @@ class _Model:
         _draw_choice(layout, settings, "seed", "Random")
         for name in ("steps", "guidance", "safety_tolerance", "output_format", "prompt_upsampling"):
             layout.prop(settings, name)
-        model = preferences.table().models.get(settings.model_id or preferences.default_model())
+        model = model_or_none(settings)
         if model and model.finetune != "none":
             layout.prop(settings, "finetune_id")
             layout.prop(settings, "finetune_strength")
@@ -177,12 +177,13 @@ def _draw_job(layout: bpy.types.UILayout, context: bpy.types.Context, job: objec
     if not job.is_final:
         column.label(text=f"{STEP_WORDS[job.step]}  ·  {_elapsed(job.created)}", icon=STEP_ICONS[job.step])
         column.operator("flux_depth.cancel", icon="X").job_id = job.id
+        say(column, context, watch.hindrance(job), "ERROR")
         return
     if job.result:
         row = column.row(align=True)
         row.operator("flux_depth.show", icon="IMAGE_DATA").job_id = job.id
         row.operator("flux_depth.put_behind", icon="CAMERA_DATA").job_id = job.id
-        _draw_eye(row, operators.camera_of(context))
+        _draw_eye(row, camera_of(context.scene))
         row.operator("wm.path_open", text="", icon="FILE_FOLDER").filepath = str(Path(job.result).parent)
         column.label(text=_facts(job))
         return
@@ -210,15 +211,14 @@ def _draw_choice(layout: bpy.types.UILayout, settings: bpy.types.PropertyGroup, 
 
 
 def _draw_verdict(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
-    image = bpy.data.images.get(operators.PREVIEW)
-    if image and operators.VERDICT in image:
-        say(layout, context, image[operators.VERDICT], "CHECKMARK" if image[operators.GOOD] else "ERROR")
-        if len(image.get(operators.ADVICE, ())):
+    if verdict := operators.verdicts.get(context.scene.name):
+        say(layout, context, verdict.sentence, "CHECKMARK" if verdict.good else "ERROR")
+        if verdict.better:
             layout.operator("flux_depth.follow_advice", icon="CHECKMARK")
 
 
 def _draw_size(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
-    model = preferences.table().models.get(context.scene.flux_depth.model_id or preferences.default_model())
+    model = model_or_none(context.scene.flux_depth)
     if model is None or operators.no_camera(context):
         return
     try:
@@ -231,13 +231,13 @@ def _draw_size(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
 
 def _draw_eye(row: bpy.types.UILayout, camera: bpy.types.Object | None) -> None:
     """Our background on or off, in one click."""
-    if camera and camera.type == "CAMERA" and (slot := placement.slot_of(camera)):
+    if camera and (slot := placement.slot_of(camera)):
         icon = "HIDE_OFF" if slot.show_background_image else "HIDE_ON"
         row.prop(slot, "show_background_image", text="", icon=icon)
 
 
 def _draw_background(layout: bpy.types.UILayout, camera: bpy.types.Object | None) -> None:
-    slot = placement.slot_of(camera) if camera and camera.type == "CAMERA" else None
+    slot = placement.slot_of(camera) if camera else None
     if slot is None:
         return
     layout.prop(slot, "show_background_image", text="Show on Camera")

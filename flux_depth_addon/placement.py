@@ -18,14 +18,20 @@ MARK = "flux_depth"
 
 def place(job: Job) -> None:
     """Show an arrived picture where its scene wants it; a camera that is gone or locked is passed over."""
-    scene = bpy.data.scenes[job.request.scene]
-    camera = scene.objects.get(job.request.camera)
+    scene = bpy.data.scenes.get(job.request.scene) or bpy.context.window_manager.windows[0].scene
+    camera = scene.objects.get(job.request.camera) or _only_camera(scene)
     destination = scene.flux_depth.destination
     image = load(Path(job.result))
     if destination in {"EDITOR", "BOTH"}:
         show_in_editor(image)
     if destination in {"CAMERA", "BOTH"} and camera and camera.type == "CAMERA" and camera.data.is_editable:
         put_behind(camera, image)
+
+
+def _only_camera(scene: bpy.types.Scene) -> bpy.types.Object | None:
+    """The camera that must be meant when the one that was named is called something else by now."""
+    cameras = [thing for thing in scene.objects if thing.type == "CAMERA"]
+    return cameras[0] if len(cameras) == 1 else None
 
 
 def load(path: Path) -> bpy.types.Image:
@@ -40,7 +46,7 @@ def load(path: Path) -> bpy.types.Image:
 
 def show_in_editor(image: bpy.types.Image, *, open_one: bool = False) -> bool:
     """Show an image in the largest open Image Editor, or if wanted in a new window; False when it is not shown."""
-    editors = [area for area in _areas() if area.type == "IMAGE_EDITOR" and not area.spaces.active.use_image_pin]
+    editors = [area for area in _areas() if area.ui_type == "IMAGE_EDITOR" and not area.spaces.active.use_image_pin]
     if not editors and open_one and not bpy.app.background:
         editors = [_new_editor()]
     if editors:
@@ -62,8 +68,13 @@ def put_behind(camera: bpy.types.Object, image: bpy.types.Image) -> bpy.types.Ca
 
 def slot_of(camera: bpy.types.Object) -> bpy.types.CameraBackgroundImage | None:
     """Our slot among the camera's background images."""
-    slots = camera.data.background_images
-    return next((slot for slot in slots if slot.image and slot.image.get(MARK)), None)
+    return next((slot for slot in camera.data.background_images if _is_ours(slot)), None)
+
+
+def _is_ours(slot: bpy.types.CameraBackgroundImage) -> bool:
+    if slot.image:
+        return bool(slot.image.get(MARK))
+    return slot.source == "IMAGE" and slot.frame_method == "STRETCH"  # its image was removed
 
 
 def _new_slot(camera: bpy.types.Object) -> bpy.types.CameraBackgroundImage:

@@ -36,15 +36,15 @@ def data_folder() -> Path:
 
 
 def table_files() -> list[Path]:
-    """The user's own table of models, if there is one."""
-    return [data_folder() / "models.toml"]
+    """The user's own table of models, where it can be read."""
+    return [] if table_problem() else [_own_table()]
 
 
 @cache
 def table() -> models.Table:
     """The models to choose from. A broken file of the user's is left out; `table_problem` says why."""
     try:
-        return models.load(*table_files())
+        return models.load(_own_table())
     except InputError:
         return models.load()
 
@@ -53,10 +53,14 @@ def table() -> models.Table:
 def table_problem() -> str:
     """What is wrong with the user's own table of models, or nothing."""
     try:
-        models.load(*table_files())
+        models.load(_own_table())
     except InputError as error:
         return str(error)
     return ""
+
+
+def _own_table() -> Path:
+    return data_folder() / "models.toml"
 
 
 def forget_table() -> None:
@@ -90,6 +94,11 @@ def offline_reason(provider: models.Provider, base: str = "") -> str:
     return "Blender's online access is off: allow it in Preferences › System › Network"
 
 
+def reachable() -> list[str]:
+    """The providers that may be asked now, as far as Blender's online access goes."""
+    return [name for name, provider in table().providers.items() if not offline_reason(provider)]
+
+
 def default_model() -> str:
     """The model of a scene in which none was chosen: the first of the preferred provider."""
     preferred = current().provider if current() else ""
@@ -101,8 +110,9 @@ def default_model() -> str:
 def output_folder(blend: str) -> Path:
     """Where pictures made in that blend file go; beside it once it was saved, unless the preferences say otherwise."""
     chosen = current()
-    if chosen and chosen.output == "CHOSEN" and chosen.folder:
-        return Path(bpy.path.abspath(chosen.folder))
+    if chosen and chosen.output == "CHOSEN":
+        folder = Path(bpy.path.abspath(chosen.folder))
+        return folder if folder.is_absolute() else data_folder() / "pictures"  # “//” of a file that has no folder yet
     if blend and not (chosen and chosen.output == "OWN"):
         return Path(blend).parent / "flux_depth"
     return data_folder() / "pictures"

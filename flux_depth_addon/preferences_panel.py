@@ -58,9 +58,7 @@ def _draw(layout: bpy.types.UILayout, chosen: bpy.types.AddonPreferences) -> Non
     layout.prop(chosen, "output")
     if chosen.output == "CHOSEN":
         layout.prop(chosen, "folder")
-    layout.operator("wm.path_open", text="Open the Add-on's Folder", icon="FILE_FOLDER").filepath = str(
-        preferences.data_folder()
-    )
+    layout.operator("flux_depth.open_folder", icon="FILE_FOLDER")
 
 
 def _draw_provider(box: bpy.types.UILayout, chosen: bpy.types.AddonPreferences, provider: Provider) -> None:
@@ -77,12 +75,14 @@ def _draw_provider(box: bpy.types.UILayout, chosen: bpy.types.AddonPreferences, 
         box.label(text=reason, icon="ERROR")
     elif provider.name in watch.connections:
         sentence, good = watch.connections[provider.name]
-        say(box, bpy.context, sentence or "Asking…", "CHECKMARK" if good else "ERROR")
+        waiting = "Asking…" if watch.is_testing() else "There was no answer: test again"
+        say(box, bpy.context, sentence or waiting, ("CHECKMARK" if good else "ERROR") if sentence else "SORTTIME")
 
 
 def register() -> None:
     """Give each provider of the table a key field, then show the preferences to Blender."""
     preferences.forget_table()
+    preferences.table_problem()  # now, from the disk, and not while drawing
     for name, provider in preferences.keyed().items():
         FLUXDEPTH_AP_preferences.__annotations__[f"key_{name}"] = preferences.key_property(provider)
     bpy.utils.register_class(FLUXDEPTH_AP_preferences)

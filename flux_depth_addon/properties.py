@@ -161,13 +161,25 @@ def model_of(settings: "FLUXDEPTH_PG_settings") -> Model:
     return preferences.table()[settings.model_id or preferences.default_model()]
 
 
+def model_or_none(settings: "FLUXDEPTH_PG_settings") -> Model | None:
+    """The same, or None: for drawing."""
+    return preferences.table().models.get(settings.model_id or preferences.default_model())
+
+
+def camera_of(scene: bpy.types.Scene) -> bpy.types.Object | None:
+    """The camera that a scene's pictures are made from: the chosen one while it is in the scene, else its own."""
+    chosen = scene.flux_depth.camera
+    camera = chosen if chosen and scene.objects.get(chosen.name) == chosen else scene.camera
+    return camera if camera and camera.type == "CAMERA" else None
+
+
 def framing_of(scene: bpy.types.Scene, model: Model) -> Framing:
     """The size that the model gets for this scene's camera, and the frame in it; raises InputError."""
     from . import capture
 
-    settings = scene.flux_depth
-    overscan = not capture.is_panoramic(settings.camera or capture.camera_of(scene))
-    return fit(capture.frame_aspect(scene), model.limits, megapixels=settings.megapixels, overscan=overscan)
+    overscan = not capture.is_panoramic(camera_of(scene) or capture.camera_of(scene))
+    megapixels = scene.flux_depth.megapixels
+    return fit(capture.frame_aspect(scene), model.limits, megapixels=megapixels, overscan=overscan)
 
 
 def depth_settings_of(scene: bpy.types.Scene) -> "DepthSettings":
@@ -206,7 +218,7 @@ def request_of(context: bpy.types.Context) -> "Request":
         blend=Path(bpy.data.filepath).name,
         scene=scene.name,
         view_layer=context.view_layer.name,
-        camera=(settings.camera or capture.camera_of(scene)).name,
+        camera=(camera_of(scene) or capture.camera_of(scene)).name,
         frame=scene.frame_current_final,
     )
     check(request, model)
@@ -222,7 +234,7 @@ def register() -> None:
     _register_classes()
     bpy.types.Scene.flux_depth = PointerProperty(type=FLUXDEPTH_PG_settings)
     bpy.types.WindowManager.flux_depth_jobs = CollectionProperty(type=FLUXDEPTH_PG_job, options={"SKIP_SAVE"})
-    bpy.types.WindowManager.flux_depth_job = IntProperty(name="Job", options={"SKIP_SAVE"})
+    bpy.types.WindowManager.flux_depth_job = IntProperty(name="Job", min=0, options={"SKIP_SAVE"})
 
 
 def unregister() -> None:

@@ -7,8 +7,8 @@ modal operators at File > Open. A timer does neither, needs no window, and leave
 from __future__ import annotations
 
 import time
+import traceback
 from contextlib import suppress
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import bpy
@@ -22,11 +22,14 @@ if TYPE_CHECKING:
     from .core.journal import Journal
 
 TICK_SECONDS = 0.25
+PROBLEM_SECONDS = 5.0
+RESTART_SECONDS = 5.0
+JOURNAL_SECONDS = 0.2
+"""How long the window waits for a journal that is being written; the next tick asks again."""
+
 LISTED = 200
 """The newest jobs that the window lists; the journal keeps all."""
 
-RESTART_SECONDS = 5.0
-PROBLEM_SECONDS = 5.0
 SHOWN_IN = {"VIEW_3D": "UI", "IMAGE_EDITOR": "UI", "PREFERENCES": "WINDOW"}
 """The regions that show what the journal says, by editor."""
 
@@ -42,16 +45,19 @@ problem = ""
 _journal: Journal | None = None
 _version: tuple[int, int] | None = None
 _restart_at = 0.0
+_told: list[str] = []
 _from_this_file: set[str] = set()
 
 
 def journal() -> Journal:
     """This Blender's journal, opened at the first need; raises InputError."""
     global _journal
+    if _journal and not _journal.is_there():
+        _let_go_of_journal()
     if _journal is None:
         from .core.journal import Journal
 
-        _journal = Journal(preferences.data_folder())
+        _journal = Journal(preferences.data_folder(), patience=JOURNAL_SECONDS)
     return _journal
 
 
@@ -65,7 +71,9 @@ def follow(job: Job | None = None) -> None:
 
 def start_worker() -> None:
     """Have a worker at the journal with every key that is known; raises InputError."""
-    worker_process.start(preferences.data_folder(), preferences.table(), preferences.table_files(), preferences.keys())
+    folder, table, files = preferences.data_folder(), preferences.table(), preferences.table_files()
+    _told[:] = preferences.reachable()
+    worker_process.start(folder, table, files, preferences.keys(), list(_told))
 
 
 def on_their_way() -> list[Job]:
@@ -73,21 +81,30 @@ def on_their_way() -> list[Job]:
     return [job for job in jobs.values() if not job.is_final]
 
 
+def hindrance(job: Job) -> str:
+    """Why nobody can go on with a job now, or nothing."""
+    model = preferences.table().models.get(job.request.model)
+    if model is None:
+        return f"The model “{job.request.model}” is not in the table of models any more"
+    if not preferences.has_key(model.provider):
+        return f"It goes on once there is a {model.provider.label} key"
+    return preferences.offline_reason(model.provider, job.sent_to or job.base)
+
+
 def refresh() -> None:
     """Read what was committed since the last look; place pictures that belong to the open file."""
     global _version
     version = journal().version()
-    if version == _version:
-        return
-    _version = version
-    waiting = len(on_their_way())
-    jobs.clear()
-    jobs.update((job.id, job) for job in journal().jobs(LISTED))
-    if waiting != len(on_their_way()):
-        _redraw_status_bars()
-    connections.clear()
-    connections.update(journal().connections())
-    _fill_list()
+    if version != _version:
+        found, tested, waited = journal().jobs(LISTED), journal().connections(), len(on_their_way())
+        jobs.clear()
+        jobs.update((job.id, job) for job in found)
+        connections.clear()
+        connections.update(tested)
+        _version = version
+        _fill_list()
+        if waited != len(on_their_way()):
+            _redraw_status_bars()
     _place_arrivals()
 
 
@@ -96,35 +113,48 @@ def _tick() -> float | None:
     global problem
     try:
         pause, problem = _look(), ""
-    except (FluxDepthError, JournalError, OSError, RuntimeError) as error:
+    except (FluxDepthError, JournalError) as error:
         pause, problem = PROBLEM_SECONDS, str(error)
+    except Exception as error:  # the window's edge, as the buttons are
+        traceback.print_exc()
+        pause, problem = PROBLEM_SECONDS, f"An unexpected problem ({type(error).__name__}); see the console"
+    _redraw()
     return pause
 
 
 def _look() -> float | None:
     if not (preferences.data_folder() / "journal.sqlite3").is_file():
+        _let_go_of_journal()
         return None
     refresh()
+    _tell_worker()
     _keep_worker()
-    _redraw()
-    testing = any(not sentence for sentence, _good in connections.values())
-    return TICK_SECONDS if on_their_way() or testing else None
+    return TICK_SECONDS if on_their_way() or _arrived() or is_testing() else None
+
+
+def is_testing() -> bool:
+    """Whether a connection test is under way."""
+    return worker_process.running() and any(not sentence for sentence, _good in connections.values())
+
+
+def _tell_worker() -> None:
+    """When online access is switched, the worker must not go on asking whom it may not ask."""
+    reachable = preferences.reachable()
+    if worker_process.running() and reachable != _told:
+        _told[:] = reachable
+        worker_process.feed({"providers": reachable})
 
 
 def _keep_worker() -> None:
     """A worker that idled out, or died, is replaced when there is work that it may do."""
     global _restart_at
-    if worker_process.running() or time.monotonic() < _restart_at or not any(map(_can_go_on, on_their_way())):
+    if worker_process.running() or time.monotonic() < _restart_at or all(map(hindrance, on_their_way())):
         return
     _restart_at = time.monotonic() + RESTART_SECONDS
+    died_of = worker_process.last_words(preferences.data_folder())
     start_worker()
-
-
-def _can_go_on(job: Job) -> bool:
-    model = preferences.table().models.get(job.request.model)
-    if model is None or not preferences.has_key(model.provider):
-        return False
-    return not preferences.offline_reason(model.provider, job.sent_to or job.base)
+    if died_of:
+        raise InputError(f"The worker stopped ({died_of}) and is started again. What was paid for is not lost.")
 
 
 def _fill_list() -> None:
@@ -136,30 +166,37 @@ def _fill_list() -> None:
         rows.add().name = job_id
 
 
+def _arrived() -> list[Job]:
+    """Pictures of the open file that were not shown yet, oldest first."""
+    return [job for job in reversed(jobs.values()) if job.result and not job.seen and _belongs_here(job)]
+
+
 def _place_arrivals() -> None:
-    arrived = [job for job in jobs.values() if job.result and not job.seen and _belongs_here(job)]
-    for job in reversed(arrived):
+    arrived = _arrived()
+    if not arrived or bpy.app.is_job_running("RENDER"):  # a render reads what placing would change
+        return
+    for job in arrived:
         with suppress(InputError):  # deleted meanwhile: the list says so when it is asked to show it
             placement.place(job)
-    if arrived:
-        journal().mark_seen([job.id for job in arrived])
-        _push_undo()
-        refresh()
+    journal().mark_seen([job.id for job in arrived])
+    _push_undo()
+    refresh()
 
 
 def _belongs_here(job: Job) -> bool:
-    name = Path(bpy.data.filepath).name
-    same_file = job.id in _from_this_file or bool(name and job.request.blend == name)
-    return same_file and job.request.scene in bpy.data.scenes
+    return job.id in _from_this_file or bool(job.origin and job.origin == bpy.data.filepath)
 
 
 def _push_undo() -> None:
     """A step of its own, so that taking back the last edit does not take the picture along."""
-    windows = bpy.context.window_manager.windows
-    if bpy.app.background or any(window.modal_operators for window in windows):
-        return
-    with bpy.context.temp_override(window=windows[0]):
-        bpy.ops.ed.undo_push(message="FLUX Depth Picture")
+    windows = _idle_windows()
+    if not bpy.app.background and windows == list(bpy.context.window_manager.windows):
+        with bpy.context.temp_override(window=windows[0]):
+            bpy.ops.ed.undo_push(message="FLUX Depth Picture")
+
+
+def _idle_windows() -> list[bpy.types.Window]:
+    return [window for window in bpy.context.window_manager.windows if not window.modal_operators]
 
 
 def _redraw() -> None:
@@ -171,9 +208,18 @@ def _redraw() -> None:
 
 
 def _redraw_status_bars() -> None:
-    for window in bpy.context.window_manager.windows:
+    for window in _idle_windows():  # a tool that is in use has its own words there
         with bpy.context.temp_override(window=window):
             window.workspace.status_text_set(None)  # the one call that redraws a status bar
+
+
+def _let_go_of_journal() -> None:
+    global _journal, _version
+    if _journal:
+        _journal.close()
+    _journal = _version = None
+    jobs.clear()
+    connections.clear()
 
 
 @persistent
@@ -192,12 +238,9 @@ def register() -> None:
 
 def unregister() -> None:
     """Stop looking. The worker fetches what is paid for, then ends by itself."""
-    global _journal, _version
     bpy.app.handlers.load_post.remove(_another_file)
     if bpy.app.timers.is_registered(_tick):
         bpy.app.timers.unregister(_tick)
     worker_process.let_go()
-    if _journal:
-        _journal.close()
-    _journal = _version = None
-    jobs.clear()
+    _from_this_file.clear()
+    _let_go_of_journal()

@@ -30,11 +30,23 @@ def running() -> bool:
     return _worker is not None and _worker.poll() is None
 
 
-def start(folder: Path, table: Table, table_files: list[Path], keys: Mapping[str, str]) -> None:
-    """Make sure that a worker serves the journal in the folder and has these keys by provider; wake it up."""
-    if not (running() and feed({"keys": dict(keys)})):
+def start(folder: Path, table: Table, table_files: list[Path], keys: Mapping[str, str], providers: list[str]) -> None:
+    """Make sure that a worker serves the journal in the folder; wake it up.
+
+    It has these keys by provider, and asks these providers only.
+    """
+    known = {"keys": dict(keys), "providers": providers}
+    if not (running() and feed(known)):
         _launch(folder, table)
-        feed({"journal": str(folder), "tables": [str(file) for file in table_files], "keys": dict(keys)})
+        feed({"journal": str(folder), "tables": [str(file) for file in table_files], **known})
+
+
+def last_words(folder: Path) -> str:
+    """What the worker said when it ended by an error, or nothing."""
+    if _worker is None or _worker.poll() in (None, 0):
+        return ""
+    lines = (folder / "worker.log").read_text(encoding="utf-8", errors="replace").split("\n")
+    return next((line.strip()[:200] for line in reversed(lines) if line.strip()), f"exit code {_worker.poll()}")
 
 
 def feed(message: dict[str, Any]) -> bool:

@@ -29,8 +29,9 @@ HOMES = {
 BANNED = {"pip", "ensurepip", "multiprocessing", "asyncio", "pickle"}
 """What nobody imports: installs, other ways to run beside Blender, and what runs strangers' data."""
 
-EDGES = {"operators.py", "core/worker.py", "cli.py"}
-"""Where any exception at all may end."""
+EDGES = {"operators.py", "watch.py", "core/worker.py"}
+"""Where any exception at all may end: the window's buttons and its timer, which Blender drops when it raises, and the
+worker's jobs."""
 
 ARROWS = {
     "errors": set(),

@@ -63,6 +63,8 @@ class Job:
     """Holds control.png, and whatever else belongs to this job."""
     output: Path
     """Where the picture is to be written."""
+    origin: str = ""
+    """The path of the blend file that asked, so that the picture finds back to it. It leaves this computer nowhere."""
     base: str = ""
     """The base address to send it to; empty for the provider's own."""
     sent_to: str = ""

@@ -30,7 +30,7 @@ LEASE_SECONDS = 30.0
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS job (
-    id TEXT PRIMARY KEY, request TEXT NOT NULL, provider TEXT NOT NULL, output TEXT NOT NULL,
+    id TEXT PRIMARY KEY, origin TEXT NOT NULL, request TEXT NOT NULL, provider TEXT NOT NULL, output TEXT NOT NULL,
     base TEXT NOT NULL, sent_to TEXT NOT NULL, step TEXT NOT NULL,
     created REAL NOT NULL, timeout REAL NOT NULL, deadline REAL NOT NULL, due REAL NOT NULL,
     attempts INTEGER NOT NULL, misses INTEGER NOT NULL, submit_started REAL,
@@ -60,8 +60,10 @@ class Journal:
     Raises InputError where the folder cannot be used; JournalError passes through from every method.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, patience: float = 10.0) -> None:
+        """`patience`: seconds to wait for another process that is writing."""
         self.folder = folder
+        self._patience = patience
         self.owner = f"{os.getpid()}-{secrets.token_hex(4)}"
         self._lock = threading.RLock()
         self._own_changes = 0
@@ -72,7 +74,7 @@ class Journal:
             raise InputError(f"The journal in {folder} cannot be opened ({error}). Nothing was sent.") from None
 
     def _open(self, path: Path) -> None:
-        self._db = sqlite3.connect(path, timeout=10, isolation_level=None, check_same_thread=False)
+        self._db = sqlite3.connect(path, timeout=self._patience, isolation_level=None, check_same_thread=False)
         self._db.row_factory = sqlite3.Row
         found = self._db.execute("PRAGMA user_version").fetchone()[0]
         if found > SCHEMA_VERSION:
@@ -100,6 +102,10 @@ class Journal:
         """Give the database back."""
         self._db.close()
 
+    def is_there(self) -> bool:
+        """Whether the database is still in its folder: what is written to a deleted file is lost."""
+        return (self.folder / "journal.sqlite3").is_file()
+
     def __enter__(self) -> Self:
         return self
 
@@ -122,12 +128,13 @@ class Journal:
         base: str = "",
         output: Path | None = None,
         timeout: float = DEFAULT_TIMEOUT,
+        origin: str = "",
     ) -> Job:
         """Enter a request to be sent; its control image is on the disk before it counts. Raises InputError.
 
         `{id}` in the output's name becomes the job's id, so that no two pictures share a name.
         """
-        job = self._new(request, price_usd=price_usd, base=base, output=output, timeout=timeout)
+        job = self._new(request, price_usd=price_usd, base=base, output=output, timeout=timeout, origin=origin)
         self._write_control(job, control)
         with self._writing():
             self._insert(job)
@@ -248,7 +255,9 @@ class Journal:
         rows = self._read("SELECT provider, sentence, good FROM connection")
         return {row["provider"]: (row["sentence"], bool(row["good"])) for row in rows}
 
-    def _new(self, request: Request, *, price_usd: float, base: str, output: Path | None, timeout: float) -> Job:
+    def _new(
+        self, request: Request, *, price_usd: float, base: str, output: Path | None, timeout: float, origin: str
+    ) -> Job:
         job_id, now = secrets.token_hex(6), time.time()
         folder = self.folder / "jobs" / job_id
         return Job(
@@ -257,6 +266,7 @@ class Journal:
             folder=folder,
             output=output.with_name(output.name.replace("{id}", job_id)) if output else folder / "result.png",
             base=base,
+            origin=origin,
             created=now,
             timeout=timeout,
             deadline=now + timeout,
@@ -276,8 +286,9 @@ class Journal:
             control = job.control.read_bytes()
         except OSError:
             raise InputError("The control image of this job is gone: generate again. Nothing was sent.") from None
-        kept = {"base": job.base, "output": job.output, "timeout": job.timeout, "price_usd": job.cost_usd}
-        again = self._new(job.request, **kept)  # type: ignore[arg-type]
+        kept = {name: getattr(job, name) for name in ("base", "output", "timeout", "origin")}
+        kept["price_usd"] = job.cost_usd
+        again = self._new(job.request, **kept)
         self._write_control(again, control)
         return again
 
@@ -307,8 +318,10 @@ class Journal:
 
     def _job(self, row: sqlite3.Row) -> Job:
         values = {name: row[name] for name in COLUMNS}
-        values |= {"request": from_json(row["request"]), "step": Step(row["step"]), "seen": bool(row["seen"])}
-        return Job(**values | {"output": Path(row["output"]), "folder": self.folder / "jobs" / row["id"]})
+        values |= {"request": from_json(row["request"]), "seen": bool(row["seen"]), "output": Path(row["output"])}
+        if row["step"] not in list(Step):
+            raise InputError(f"This entry of the journal has a step that is not known: “{row['step']}”.")
+        return Job(**values | {"step": Step(row["step"]), "folder": self.folder / "jobs" / row["id"]})
 
     def _read(self, question: str, *values: object) -> list[sqlite3.Row]:
         with self._lock, _told_plainly():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -157,6 +158,8 @@ def _inherited(name: str, models: dict[str, dict[str, Any]]) -> dict[str, Any]:
 
 
 def _provider(name: str, row: dict[str, Any]) -> Provider:
+    if not re.fullmatch(r"[A-Za-z0-9_-]{1,40}", name):
+        raise InputError(f"“{name[:80]}” is no name for a provider: use up to 40 letters, digits, - and _.")
     texts = dict(row)
     names = texts.pop("key_env", [])
     if not isinstance(names, list) or not all(isinstance(text, str) for text in (*names, *texts.values())):
@@ -167,6 +170,8 @@ def _provider(name: str, row: dict[str, Any]) -> Provider:
         provider = Provider(name, key_env=tuple(names), **texts)
     except TypeError as error:
         raise InputError(f"“{name}”: {_plain(error)}.") from None
+    if provider.key_header and not names:
+        raise InputError(f"“{name}” needs key_env, the environment variables that may hold its key.")
     paths = (provider.submit.replace("{model}", ""), provider.poll, provider.probe)
     if not all(path.startswith("/") and not set("{}") & set(path) for path in paths):
         raise InputError(f"“{name}” needs submit, poll and probe to begin with a slash, and no braces but “{{model}}”.")

@@ -1,9 +1,9 @@
 """The worker: claims jobs from a journal and advances them, many at once, in a process of its own.
 
 Blender starts it as `python -m core.worker` and speaks to it on its standard input only, one JSON object a line:
-`{"journal": folder, "tables": [files], "keys": {provider: key}}` first, later `{"keys": …}` or
-`{"probe": model id}`. When that input closes, Blender is gone: what the provider already has is still
-fetched, nothing new is sent, and the worker ends.
+`{"journal": folder, "tables": [files], "keys": {provider: key}, "providers": [names]}` first, later any of
+`keys`, `providers` (whom it may ask; without it, all) and `{"probe": model id}`. When that input closes, Blender is
+gone: what the provider already has is still fetched, nothing new is sent, and the worker ends.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import json
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Container, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -47,6 +47,8 @@ class Worker:
         self.may_submit = True
         """False once nobody is there to see what would be bought."""
         self.wake = threading.Event()
+        self.providers: Container[str] = table.providers
+        """Whom this worker may ask: Blender's online access decides."""
         self._flying: set[Future[None]] = set()
         self._held: set[str] = set()
         self._kept = time.time()
@@ -103,8 +105,8 @@ class Worker:
         return self.journal.claim(providers=self._reachable(), submit=self.may_submit)
 
     def _reachable(self) -> list[str]:
-        providers = self.table.providers.values()
-        return [provider.name for provider in providers if not provider.key_header or self.keys.get(provider.name)]
+        asked = [row for name, row in self.table.providers.items() if name in self.providers]
+        return [row.name for row in asked if not row.key_header or self.keys.get(row.name)]
 
     def _due_in(self) -> float | None:
         due = self.journal.next_due(providers=self._reachable(), submit=self.may_submit)
@@ -178,6 +180,7 @@ def main() -> None:
     start = json.loads(sys.stdin.readline())
     journal = Journal(Path(start["journal"]))
     worker = Worker(journal, load(*map(Path, start["tables"])), dict(start["keys"]))
+    worker.providers = start.get("providers", worker.providers)
     threading.Thread(target=_listen, args=(worker, sys.stdin), daemon=True).start()
     try:
         worker.run()
@@ -191,6 +194,7 @@ def _listen(worker: Worker, lines: Iterable[str]) -> None:
         for line in lines:
             message: dict[str, Any] = json.loads(line)
             worker.keys.update(message.get("keys", {}))
+            worker.providers = message.get("providers", worker.providers)
             if model_id := message.get("probe"):
                 worker.probe(model_id)
             worker.wake.set()

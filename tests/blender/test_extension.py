@@ -134,7 +134,8 @@ def test_a_preview_shows_the_map_and_says_what_it_is_worth(settings, part):
     operators = part("operators")
     image = bpy.data.images[operators.PREVIEW]
     assert tuple(image.size) == (1344, 768)
-    assert image[operators.VERDICT]
+    assert operators.verdicts["Scene"].sentence
+    assert not image.is_dirty, "Blender would ask to save it"
     assert image.colorspace_settings.is_data
 
 
@@ -154,10 +155,62 @@ def test_a_distant_thing_makes_the_preview_advise_and_the_button_follows(setting
     bpy.context.object.location = camera.matrix_world @ Vector((0, 0, -900))
     settings.curve = "linear"
     bpy.ops.flux_depth.preview_depth()
-    operators = part("operators")
-    image = bpy.data.images[operators.PREVIEW]
-    assert not image[operators.GOOD]
-    assert "set Far to" in image[operators.VERDICT]
+    verdicts = part("operators").verdicts
+    assert not verdicts["Scene"].good
+    assert "set Far to" in verdicts["Scene"].sentence
     assert bpy.ops.flux_depth.follow_advice() == {"FINISHED"}
     assert settings.use_far
-    assert image[operators.GOOD]
+    assert verdicts["Scene"].good
+    bpy.ops.wm.read_homefile(use_empty=False)
+    assert not verdicts
+
+
+def test_an_object_that_is_no_camera_is_no_camera(settings, part):
+    bpy.context.scene.camera = bpy.data.objects["Cube"]
+    assert "no camera" in why_not(part)
+
+
+def test_a_chosen_camera_that_was_deleted_is_not_used(settings, part):
+    other = bpy.data.objects.new("Other", bpy.data.cameras.new("Other"))
+    bpy.context.scene.collection.objects.link(other)
+    settings.camera = other
+    assert part("properties").camera_of(bpy.context.scene) == other
+    bpy.context.scene.collection.objects.unlink(other)
+    assert part("properties").camera_of(bpy.context.scene).name == "Camera"
+
+
+def test_what_the_model_would_refuse_is_said_on_the_button(settings, part):
+    settings.steps = 4000
+    assert "Steps must be from 15 to 50" in why_not(part)
+
+
+def test_a_folder_relative_to_an_unsaved_file_is_the_add_on_s_own(settings, part, data):
+    preferences = part("preferences")
+    chosen = preferences.current()
+    chosen.output, chosen.folder = "CHOSEN", "//renders"
+    assert preferences.output_folder("") == data / "pictures"
+    chosen.output = "BLEND"
+
+
+def test_an_output_folder_that_cannot_be_written_is_said_before_anything_is_sent(settings, part, data, tmp_path):
+    (tmp_path / "file").write_text("")
+    chosen = part("preferences").current()
+    chosen.output, chosen.folder = "CHOSEN", str(tmp_path / "file" / "pictures")
+    with pytest.raises(RuntimeError, match="cannot be written"):
+        bpy.ops.flux_depth.generate()
+    chosen.output = "BLEND"
+    assert not list((data / "jobs").glob("*"))
+
+
+def test_a_broken_table_of_models_is_said_and_left_out(settings, part, data):
+    data.mkdir()
+    (data / "models.toml").write_text("[providers")
+    preferences = part("preferences")
+    preferences.forget_table()
+    assert "models.toml" in preferences.table_problem()
+    assert preferences.table_files() == []
+    assert "sandbox" in preferences.table().models
+
+
+def test_offline_providers_are_not_reachable(part, fresh_file):
+    assert part("preferences").reachable() == ["sandbox"]

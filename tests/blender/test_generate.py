@@ -157,6 +157,62 @@ def test_a_picture_deleted_before_it_was_shown_stops_nothing(ready, part):
     assert part("watch").problem == ""
 
 
+def test_a_file_of_the_same_name_elsewhere_does_not_get_the_picture(ready, part, tmp_path):
+    (tmp_path / "other").mkdir()
+    bpy.ops.wm.save_as_mainfile(filepath=str(tmp_path / "other" / "room.blend"))
+    bpy.ops.wm.save_as_mainfile(filepath=str(tmp_path / "room.blend"))
+    job = generate(part)
+    bpy.ops.wm.open_mainfile(filepath=str(tmp_path / "other" / "room.blend"))
+    wait(part, finished(part, job))
+    assert not part("watch").jobs[job.id].seen
+    assert part("placement").slot_of(bpy.context.scene.camera) is None
+
+
+def test_a_scene_renamed_meanwhile_still_gets_its_picture(ready, part):
+    job = generate(part)
+    ready.name, ready.camera.name = "Renamed", "Also Renamed"
+    wait(part, finished(part, job))
+    assert part("watch").jobs[job.id].seen
+    assert part("placement").slot_of(ready.camera)
+
+
+def test_a_failed_look_is_made_again(ready, part, monkeypatch):
+    watch = part("watch")
+    job = generate(part)
+    error = part("core.errors").JournalError("The journal cannot be used (locked).")
+    while not watch.journal().get(job.id).is_final:
+        time.sleep(0.1)
+    with monkeypatch.context() as broken:
+        broken.setattr(watch.journal(), "jobs", lambda _limit: (_ for _ in ()).throw(error))
+        watch._tick()
+    assert job.id in watch.jobs
+    wait(part, finished(part, job))
+
+
+def test_while_offline_a_queued_paid_job_is_not_sent_by_a_worker_for_the_sandbox(ready, part, monkeypatch):
+    monkeypatch.setenv("COMETAPI_KEY", "sk-marked")
+    watch = part("watch")
+    request = part("properties").request_of(bpy.context)
+    paid = watch.journal().add(replace(request, model="cometapi:flux-pro-1.0-depth"), b"")
+    job = generate(part)
+    wait(part, finished(part, job))
+    assert watch.journal().get(paid.id).submit_started is None
+
+
+def test_a_worker_that_dies_at_once_is_said(ready, part, monkeypatch, tmp_path):
+    watch = part("watch")
+    broken = tmp_path / "broken.toml"
+    broken.write_text("[")
+    monkeypatch.setattr(part("preferences"), "table_files", lambda: [broken])
+    generate(part)
+    end = time.monotonic() + 20
+    while "The worker stopped" not in watch.problem and time.monotonic() < end:
+        monkeypatch.setattr(watch, "_restart_at", 0.0)
+        watch._tick()
+        time.sleep(0.2)
+    assert "broken.toml" in watch.problem
+
+
 def test_retrying_without_a_key_says_so_and_sends_nothing(ready, part):
     watch = part("watch")
     request = part("properties").request_of(bpy.context)
