@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import bpy
@@ -135,6 +136,8 @@ def test_an_interrupted_job_is_finished_by_resume_with_one_post(run, blend, tmp_
             "fine-tune",
         ),
         (["--timeout", "0"], 2, ""),
+        (["--frame", "nan"], 2, "1048574"),
+        (["--frame", "1e12"], 2, "1048574"),
         (["--provider", "bfl"], 3, "online access"),
         (["--provider", "cometapi", "--url", "LOOP", "KEYLESS"], 3, "no CometAPI key"),
     ],
@@ -189,7 +192,7 @@ def test_a_scene_without_a_camera_is_said(run, tmp_path):
     assert "no camera" in said
 
 
-@pytest.mark.parametrize("name", ["out", "out.gif", "folder.png"])
+@pytest.mark.parametrize("name", ["out", "out.gif", "folder.png", "x" * 300 + ".png"])
 def test_an_output_that_cannot_be_a_picture_is_said_first(run, blend, tmp_path, name):
     (tmp_path / "folder.png").mkdir()
     code, _, said = restyle(run, blend, tmp_path / name)
@@ -202,6 +205,39 @@ def test_an_output_below_a_file_is_said_first(run, blend, tmp_path):
     code, _, said = restyle(run, blend, tmp_path / "file" / "out.png")
     assert code == 2
     assert "cannot be written" in said
+
+
+def test_an_outcome_that_cannot_be_written_is_said_before_money_is_spent(part, blend, tmp_path, endpoint, capfd):
+    (tmp_path / "file").write_text("")
+    words = [
+        "restyle",
+        blend,
+        "--prompt",
+        "x",
+        "-o",
+        tmp_path / "o.png",
+        "--provider",
+        "sandbox",
+        "--url",
+        endpoint.base,
+    ]
+    words += ["--provider", "sandbox", "--json", tmp_path / "file" / "told.json"]
+    assert part("cli").main([*map(str, words)]) == 2
+    assert "cannot be written" in capfd.readouterr().err
+    assert not endpoint.posts
+
+
+def test_one_job_that_cannot_go_on_keeps_no_other_from_being_finished(run, blend, tmp_path, part, endpoint):
+    _, made, _ = restyle(run, blend, tmp_path / "out.png", "--url", endpoint.base)
+    with part("core.journal").Journal(tmp_path / "data") as journal:
+        request = journal.get(made["id"]).request
+        gone = journal.add(replace(request, model="gone:model"), b"png")
+        own = journal.add(request, Path(made["control"]).read_bytes())
+    code, outcome, said = run("resume")
+    assert code == 2
+    assert "There is no model “gone:model”" in said
+    steps = {job["id"]: job["step"] for job in outcome["jobs"]}
+    assert (steps[own.id], steps[gone.id]) == ("DONE", "SUBMIT")
 
 
 def test_a_retired_model_is_named_before_money_is_spent(run, blend, tmp_path, endpoint, monkeypatch):
