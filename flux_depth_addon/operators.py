@@ -284,9 +284,10 @@ def _depth_map(context: bpy.types.Context, framing: object) -> tuple:
 
 
 def _preview_image(picture: "PictureImage") -> bpy.types.Image:
-    """The picture as one image data-block that is used again and again; values are data, not colours.
+    """The picture as one image data-block that is used again and again.
 
-    From a file: what is only in memory Blender would ask to save when it quits.
+    From a file: what is only in memory Blender would ask to save when it quits. Taken for sRGB, as the file is by who
+    gets it, it shows on the screen the very values that are sent.
     """
     from .core.depth_map import png
     from .core.picture import write_whole
@@ -297,7 +298,7 @@ def _preview_image(picture: "PictureImage") -> bpy.types.Image:
     except OSError as error:
         raise InputError(f"{path} cannot be written ({error.strerror}).") from None
     image = bpy.data.images.get(PREVIEW) or bpy.data.images.load(str(path))
-    image.name, image.filepath, image.colorspace_settings.name = PREVIEW, str(path), "Non-Color"
+    image.name, image.filepath = PREVIEW, str(path)
     image.reload()
     return image
 

@@ -136,7 +136,7 @@ def test_a_preview_shows_the_map_and_says_what_it_is_worth(settings, part):
     assert tuple(image.size) == (1344, 768)
     assert operators.verdicts["Scene"].sentence
     assert not image.is_dirty, "Blender would ask to save it"
-    assert image.colorspace_settings.is_data
+    assert image.colorspace_settings.name == "sRGB", "the screen shows the values that are sent"
 
 
 def test_an_unforeseen_problem_in_a_button_is_one_sentence(part):
