@@ -75,7 +75,10 @@ def _outcome_of(arguments: argparse.Namespace) -> tuple[dict[str, Any], int]:
         return NO_OUTCOME | {"step": "FAILED"} | described, error.exit_code
     except JournalError as error:
         _say(f"Error: {error}")
-        return NO_OUTCOME | {"error": {"kind": "journal", "message": str(error)}, "charged": "unknown"}, 4
+        return NO_OUTCOME | {
+            "error": {"kind": "journal", "message": str(error)},
+            "charged": "unknown",
+        }, FluxDepthError.exit_code
     except KeyboardInterrupt:
         message = "Interrupted. What was already sent is in the journal: `resume` fetches it."
         _say(message)
@@ -83,13 +86,11 @@ def _outcome_of(arguments: argparse.Namespace) -> tuple[dict[str, Any], int]:
 
 
 def _write_json(path: Path, outcome: dict[str, Any]) -> int:
-    from .core.picture import write_whole
-
     try:
-        write_whole(path, json.dumps(outcome, indent=2).encode() + b"\n")
-    except OSError as error:
-        _say(f"Error: {path} cannot be written ({error.strerror}).")
-        return InputError.exit_code
+        _write(path, json.dumps(outcome, indent=2).encode() + b"\n")
+    except InputError as error:
+        _say(f"Error: {error}")
+        return error.exit_code
     return 0
 
 
@@ -98,13 +99,12 @@ def _write_json(path: Path, outcome: dict[str, Any]) -> int:
 
 def _depth(arguments: argparse.Namespace) -> tuple[dict[str, Any], int]:
     from .core.depth_map import png
-    from .core.picture import write_whole
 
     _check_writable(arguments.output, {".png"})
     model = _table(arguments)[models.DEFAULT]
     scene, camera = _open(arguments)
     picture, verdict = _map(arguments, scene, camera, _framing(arguments, scene, camera, model))
-    write_whole(arguments.output, png(picture))
+    _write(arguments.output, png(picture))
     _say(verdict.sentence)
     print(arguments.output)
     size = {"width": picture.width, "height": picture.height}
@@ -367,6 +367,15 @@ def _check_writable(path: Path, suffixes: set[str]) -> None:
         tempfile.TemporaryFile(dir=folder).close()
     except OSError as error:
         raise InputError(f"{path} cannot be written ({error.strerror}). Nothing was sent.") from None
+
+
+def _write(path: Path, data: bytes) -> None:
+    from .core.picture import write_whole
+
+    try:
+        write_whole(path, data)
+    except OSError as error:
+        raise InputError(f"{path} cannot be written ({error.strerror}).") from None
 
 
 def _say(sentence: str) -> None:

@@ -104,11 +104,11 @@ class FLUXDEPTH_OT_generate(_Button):
     def run(self, context: bpy.types.Context) -> None:
         from .core.depth_map import png
 
-        request = request_of(context)
+        request, model = request_of(context), model_of(context.scene.flux_depth)
+        output = _output_of(request)
         picture, _verdict = _depth_map(context, request.framing)
-        model = model_of(context.scene.flux_depth)
         job = watch.journal().add(
-            request, png(picture), price_usd=model.price_usd, output=_output_of(request), origin=bpy.data.filepath
+            request, png(picture), price_usd=model.price_usd, output=output, origin=bpy.data.filepath
         )
         watch.start_worker()
         watch.follow(job)

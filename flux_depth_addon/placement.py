@@ -68,13 +68,8 @@ def put_behind(camera: bpy.types.Object, image: bpy.types.Image) -> bpy.types.Ca
 
 def slot_of(camera: bpy.types.Object) -> bpy.types.CameraBackgroundImage | None:
     """Our slot among the camera's background images."""
-    return next((slot for slot in camera.data.background_images if _is_ours(slot)), None)
-
-
-def _is_ours(slot: bpy.types.CameraBackgroundImage) -> bool:
-    if slot.image:
-        return bool(slot.image.get(MARK))
-    return slot.source == "IMAGE" and slot.frame_method == "STRETCH"  # its image was removed
+    slots = camera.data.background_images
+    return next((slot for slot in slots if slot.image and slot.image.get(MARK)), None)
 
 
 def _new_slot(camera: bpy.types.Object) -> bpy.types.CameraBackgroundImage:

@@ -1,5 +1,6 @@
 """What an artist sets for a scene, and the request it makes."""
 
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,21 +27,16 @@ MAX_SEED = 2**31 - 1
 
 
 def _model_items(_settings: object, _context: object) -> list[tuple[str, str, str, int]]:
-    return _items_of(id(preferences.table()))
+    return _items()
 
 
-_kept_items: dict[int, list[tuple[str, str, str, int]]] = {}
-
-
-def _items_of(table_key: int) -> list[tuple[str, str, str, int]]:
+@cache
+def _items() -> list[tuple[str, str, str, int]]:
     # Blender keeps no reference to these texts, so they must stay alive here.
-    if table_key not in _kept_items:
-        _kept_items.clear()
-        _kept_items[table_key] = [
-            (model.id, _menu_label(model), f"{model.price} a picture. {model.warning}", number)
-            for number, model in enumerate(preferences.table().models.values())
-        ]
-    return _kept_items[table_key]
+    return [
+        (model.id, _menu_label(model), f"{model.price} a picture. {model.warning}", number)
+        for number, model in enumerate(preferences.table().models.values())
+    ]
 
 
 def _menu_label(model: Model) -> str:
@@ -243,3 +239,4 @@ def unregister() -> None:
     del bpy.types.WindowManager.flux_depth_jobs
     del bpy.types.Scene.flux_depth
     _unregister_classes()
+    _items.cache_clear()

@@ -51,6 +51,15 @@ def test_the_next_picture_takes_the_same_slot_and_leaves_others_alone(fresh_file
     assert theirs.image.name == "theirs"
 
 
+def test_an_empty_slot_of_the_user_s_is_left_alone(fresh_file, part, picture):
+    placement, camera = part("placement"), fresh_file.camera
+    theirs = camera.data.background_images.new()
+    theirs.frame_method = "STRETCH"
+    placement.put_behind(camera, placement.load(picture))
+    assert theirs.image is None
+    assert len(camera.data.background_images) == 2
+
+
 def test_a_linked_camera_is_refused_in_one_sentence(fresh_file, part, picture, tmp_path):
     library = tmp_path / "library.blend"
     bpy.data.libraries.write(str(library), {fresh_file.camera})
