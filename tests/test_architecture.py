@@ -35,6 +35,7 @@ worker's jobs."""
 
 ARROWS = {
     "errors": set(),
+    "causes": {"errors"},
     "addresses": {"errors"},
     "framing": {"errors"},
     "depth_map": {"errors"},
@@ -43,10 +44,10 @@ ARROWS = {
     "picture": {"errors", "framing", "provenance"},
     "models": {"errors", "addresses", "framing"},
     "request": {"errors", "framing", "depth_map", "models"},
-    "providers": {"errors", "models", "request"},
-    "client": {"errors", "addresses", "models", "picture", "providers", "request"},
-    "job": {"errors", "client", "picture", "providers", "request"},
-    "journal": {"errors", "job", "picture", "request"},
+    "providers": {"causes", "errors", "models", "request"},
+    "client": {"causes", "errors", "addresses", "models", "picture", "providers", "request"},
+    "job": {"causes", "errors", "client", "picture", "providers", "request"},
+    "journal": {"causes", "errors", "job", "picture", "request"},
     "worker": {"errors", "client", "job", "journal", "models", "sandbox"},
 }
 """What each module of core may import from core."""

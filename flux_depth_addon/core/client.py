@@ -18,15 +18,8 @@ from urllib3.exceptions import ConnectTimeoutError, HTTPError, NewConnectionErro
 from urllib3.util.retry import Retry
 
 from .addresses import belongs_to, check_address, check_base, is_loopback
-from .errors import (
-    FluxDepthError,
-    InputError,
-    KeyRefusedError,
-    NetworkError,
-    ProviderError,
-    TryLaterError,
-    UnknownSubmissionError,
-)
+from .causes import failure
+from .errors import FluxDepthError, InputError, ProviderError, TryLaterError
 from .models import Model, Provider, Table
 from .picture import MAX_BYTES
 from .providers import Accepted, Answer, Result, bfl
@@ -46,15 +39,9 @@ def usable_key(key: str, provider: Provider) -> str:
     """The key without white space around it; raises KeyRefusedError when it is missing or could not be sent."""
     key = key.strip()
     if not key:
-        raise KeyRefusedError(
-            f"There is no {provider.label} key: enter it in the preferences"
-            f"{', or set '.join(['', *provider.key_env[:1]])}. Nothing was sent."
-        )
+        raise failure("key_missing", provider=provider.label, or_set=", or set ".join(["", *provider.key_env[:1]]))
     if not (key.isascii() and key.isprintable() and " " not in key) or len(key) > 1000:
-        raise KeyRefusedError(
-            f"The {provider.label} key holds a line break or another character that no key has: copy it again. "
-            "Nothing was sent."
-        )
+        raise failure("key_malformed", provider=provider.label)
     return key
 
 
@@ -93,16 +80,16 @@ class Client:
         try:
             check_address(url)
         except InputError:
-            raise ProviderError("The provider named an unsafe address for the picture.", charged="yes") from None
+            raise ProviderError("The provider named an unsafe address for the picture", cost="yes") from None
         if is_loopback(url) and not is_loopback(base):
-            raise ProviderError("The provider named an address on this computer for the picture.", charged="yes")
+            raise ProviderError("The provider named an address on this computer for the picture", cost="yes")
         answer = _send("GET", url, name="The picture's host", limit=MAX_BYTES, seconds=WHOLE_PICTURE_SECONDS)
         if answer.status in (400, 401, 403, 404, 410):
             raise LookupError(url)
         if answer.status != 200:
             raise TryLaterError(f"The picture's host answered HTTP {answer.status}")
         if len(answer.body) > MAX_BYTES:
-            raise NetworkError("The picture's host sent far more than a picture: retry asks again, for nothing.")
+            raise ProviderError("The picture's host sent far more than a picture", cost="yes")
         return answer.body
 
     def probe(self, model: Model, base: str = "") -> str:
@@ -218,20 +205,13 @@ def _pieces(response: requests.Response) -> Iterator[bytes]:
 
 def _problem(error: Exception, method: str, name: str) -> FluxDepthError:
     if "CERTIFICATE_VERIFY_FAILED" in str(error):
-        sentence = f"The certificate of {name} is not trusted by this computer, which a company's proxy can cause"
-        fatal = NetworkError(f"{sentence}. Nothing was charged: install the proxy's certificate, or ask who runs it.")
-        return fatal if method == "POST" else TryLaterError(sentence)
+        fatal = failure("certificate", provider=name)
+        return fatal if method == "POST" else TryLaterError(fatal.happened)
     if method != "POST":
         return TryLaterError(f"{name} could not be reached")
     if _never_left(error):
-        return NetworkError(
-            f"{name} could not be reached. Nothing was sent or charged: check the connection, then retry."
-        )
-    return UnknownSubmissionError(
-        f"The connection to {name} broke while the request was on its way: it is unknown whether this was submitted "
-        "and charged. Look at your account there before you retry.",
-        charged="unknown",
-    )
+        return failure("unreachable", provider=name)
+    return failure("answer_lost", provider=name)
 
 
 def _never_left(error: Exception) -> bool:

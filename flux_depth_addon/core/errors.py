@@ -1,11 +1,17 @@
-"""What can go wrong, one class per thing the user can do about it; str() is the sentence the UI shows."""
+"""What can go wrong, one class per thing the user can do about it; str() is the sentence the UI shows.
+
+Why a job ended is in causes.py, sentence by sentence.
+"""
 
 from __future__ import annotations
 
 from typing import ClassVar, Literal
 
 __all__ = [
+    "COSTS",
+    "Action",
     "Charged",
+    "Cost",
     "DeadlineError",
     "EmptyDepthError",
     "ExpiredError",
@@ -27,6 +33,21 @@ __all__ = [
 Charged = Literal["no", "yes", "unknown"]
 """Whether money was spent: certain that not, certain that it was, or not known."""
 
+Cost = Literal["unsent", "no", "yes", "unknown", "unsure"]
+"""The same as it is told: what was never sent, and what was perhaps never taken, have words of their own."""
+
+COSTS: dict[Cost, tuple[Charged, str]] = {
+    "unsent": ("no", "Nothing was sent"),
+    "no": ("no", "Nothing was charged"),
+    "yes": ("yes", "It is charged"),
+    "unknown": ("unknown", "It is unknown whether it was charged"),
+    "unsure": ("unknown", "It is unknown whether this was submitted and charged"),
+}
+
+Action = Literal["", "preferences", "online", "account", "model", "settings", "retry", "report"]
+"""The button that helps: the preferences at the key, online access, the account at the provider, another model, the
+dials of the panel, the same once more (for nothing where the provider has the picture), or a report to copy."""
+
 
 class FluxDepthError(Exception):
     """Base of every error a user may see. Foreign exceptions are never shown as they are."""
@@ -37,12 +58,24 @@ class FluxDepthError(Exception):
     exit_code: ClassVar[int] = 4
     """What the command line returns."""
 
-    action: ClassVar[str] = ""
-    """The button that helps: preferences, online, settings, model, retry, or none."""
+    action: Action = ""
+    """The button that helps where the cause names none."""
 
-    def __init__(self, sentence: str, *, charged: Charged = "no") -> None:
-        super().__init__(sentence)
-        self.charged: Charged = charged
+    def __init__(self, happened: str, *, cost: Cost = "no", remedy: str = "", action: Action = "") -> None:
+        """`happened` is the whole sentence, or with a remedy its beginning: what it cost and what to do come behind."""
+        super().__init__(happened)
+        self.happened = happened
+        self.cost: Cost = cost
+        self.remedy = remedy
+        self.action = action or self.action
+
+    @property
+    def charged(self) -> Charged:
+        """Whether money was spent."""
+        return COSTS[self.cost][0]
+
+    def __str__(self) -> str:
+        return f"{self.happened}. {COSTS[self.cost][1]}: {self.remedy}." if self.remedy else self.happened
 
 
 class JournalError(Exception):
@@ -133,7 +166,7 @@ class TryLaterError(FluxDepthError):
 
     kind, exit_code, action = "network", 4, "retry"
 
-    def __init__(self, sentence: str, *, seconds: float | None = None) -> None:
-        super().__init__(sentence)
+    def __init__(self, happened: str, *, seconds: float | None = None) -> None:
+        super().__init__(happened)
         self.seconds = seconds
         """How long the provider asked to wait, or None."""

@@ -9,18 +9,9 @@ from enum import StrEnum
 from pathlib import Path
 
 from . import picture
+from .causes import failure
 from .client import Client
-from .errors import (
-    Charged,
-    DeadlineError,
-    ExpiredError,
-    FluxDepthError,
-    InputError,
-    ModeratedError,
-    ProviderError,
-    TryLaterError,
-    UnknownSubmissionError,
-)
+from .errors import Charged, Cost, FluxDepthError, ModeratedError, ProviderError, TryLaterError
 from .providers import Missing, Pending, Ready
 from .request import Request, check
 
@@ -140,20 +131,15 @@ def advance(job: Job, client: Client, save: Save) -> Job:
 
 def broken(job: Job, error: Exception) -> Job:
     """The job after a step that failed in a way nobody foresaw; only the error's type is told, never its text."""
-    sent = job.step is not Step.SUBMIT
-    sentence = f"An unexpected problem ({type(error).__name__}) stopped this job; please report it."
-    return _failed(job, FluxDepthError(sentence, charged=job.charged if sent else "unknown"))
+    problem = failure("unexpected", error=type(error).__name__)
+    return _failed(job, problem, cost="unsure" if job.step is Step.SUBMIT else job.charged)
 
 
 def _submit(job: Job, client: Client, save: Save) -> Job:
     if job.submit_started is not None:
-        raise UnknownSubmissionError(
-            "The program stopped while this request was on its way: it is unknown whether this was submitted and "
-            "charged. It was not sent again: look at your account at the provider before you retry.",
-            charged="unknown",
-        )
+        raise failure("stopped_while_sending")
     if time.time() > job.deadline:  # it may be from yesterday, and nobody is waiting any more
-        raise DeadlineError(f"This was not sent within {_minutes(job)}. Nothing was charged: retry to send it now.")
+        raise failure("too_late_to_send", minutes=_minutes(job))
     model = client.table[job.request.model]
     check(job.request, model)
     control = _control(job)
@@ -181,7 +167,7 @@ def _control(job: Job) -> bytes:
     try:
         return job.control.read_bytes()
     except OSError:
-        raise InputError("The control image of this job is gone: generate again. Nothing was sent.") from None
+        raise failure("control_gone") from None
 
 
 def _poll(job: Job, client: Client) -> Job:
@@ -198,17 +184,14 @@ def _poll(job: Job, client: Client) -> Job:
 def _wait(job: Job) -> Job:
     now = time.time()
     if now > job.deadline:
-        raise DeadlineError(
-            f"The picture was not ready in {_minutes(job)}. Retry goes on waiting for the same picture, for nothing.",
-            charged=job.charged,
-        )
+        raise failure("too_late", minutes=_minutes(job))
     waited = now - (job.submit_started or job.created)
     return replace(job, due=now + min(max(waited / 10, FIRST_POLL), LONGEST_POLL))
 
 
-def _missed(job: Job, sentence: str) -> Job:
+def _missed(job: Job, problem: str) -> Job:
     if job.misses >= MAX_MISSES:
-        raise ExpiredError(f"{sentence}. Results are kept about ten minutes.", charged=job.charged)
+        raise failure("picture_gone", problem=problem)
     return replace(_wait(job), misses=job.misses + 1)
 
 
@@ -237,31 +220,35 @@ def _store(data: bytes, job: Job) -> tuple[Path, tuple[int, int]]:
 def _later(job: Job, problem: TryLaterError) -> Job:
     now = time.time()
     if now > job.deadline:
-        return _failed(job, DeadlineError(f"{problem}, for {_minutes(job)}.{_fate(job)}", charged=job.charged))
+        cause = "given_up_fetching" if job.remote_id else "given_up_sending"
+        return _failed(job, failure(cause, problem=problem, minutes=_minutes(job)))
     seconds = min(2.0 ** min(job.attempts, 5), 30.0) if problem.seconds is None else max(problem.seconds, FIRST_POLL)
     return replace(job, attempts=job.attempts + 1, due=now + seconds)
-
-
-def _fate(job: Job) -> str:
-    return " Retry fetches the same picture, for nothing." if job.remote_id else " Nothing was charged: retry later."
 
 
 def _minutes(job: Job) -> str:
     return f"{job.timeout / 60:.3g} minutes"
 
 
-def _failed(job: Job, error: FluxDepthError) -> Job:
-    # Once the provider took it, only the provider's own word says that it costs nothing after all.
-    paid = job.remote_id and error.charged == "no" and not isinstance(error, ModeratedError)
-    charged = job.charged if paid else error.charged
+def _failed(job: Job, error: FluxDepthError, *, cost: Cost | None = None) -> Job:
+    error.cost = cost or _cost(job, error)
     now = time.time()
     return replace(
         job,
         step=Step.FAILED,
-        charged=charged if job.cost_usd or not job.remote_id else "no",
+        charged=error.charged,
         error_kind=error.kind,
         error_message=str(error),
         error_action=error.action,
         finished=now,
         due=now,
     )
+
+
+def _cost(job: Job, error: FluxDepthError) -> Cost:
+    """Once the provider took it, only the provider's own word says that it costs nothing after all."""
+    if not job.remote_id or isinstance(error, ModeratedError):
+        return error.cost
+    if not job.cost_usd:
+        return "no"
+    return job.charged if error.charged != "unknown" else "unknown"

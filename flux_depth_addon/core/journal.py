@@ -17,6 +17,7 @@ from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any, Self
 
+from .causes import failure
 from .errors import InputError, JournalError
 from .job import DEFAULT_TIMEOUT, Job, Step
 from .picture import write_whole
@@ -285,7 +286,7 @@ class Journal:
         try:
             control = job.control.read_bytes()
         except OSError:
-            raise InputError("The control image of this job is gone: generate again. Nothing was sent.") from None
+            raise failure("control_gone") from None
         kept = {name: getattr(job, name) for name in ("base", "output", "timeout", "origin")}
         kept["price_usd"] = job.cost_usd
         again = self._new(job.request, **kept)

@@ -145,7 +145,7 @@ def test_a_task_id_is_found_in_every_envelope(table: Table, data: object) -> Non
     "data", [{}, [], None, HTML, b"", {"id": None}, {"id": ""}, {"id": True}, {"id": "x" * 501}, {"id": "a\ud800"}]
 )
 def test_success_without_a_task_id_may_have_cost(table: Table, data: object) -> None:
-    with pytest.raises(UnknownSubmissionError, match="it is unknown whether this was submitted and charged") as caught:
+    with pytest.raises(UnknownSubmissionError, match="It is unknown whether this was submitted and charged") as caught:
         read_submission(said(200, data), table[COMET])
     assert caught.value.charged == "unknown"
 
@@ -371,7 +371,7 @@ def test_an_unknown_task_is_missing(table: Table, status: int, data: object) -> 
 @pytest.mark.parametrize("status", ["Request Moderated", "Content Moderated"])
 def test_moderation_tells_the_reasons_and_costs_nothing(table: Table, status: str) -> None:
     with pytest.raises(
-        ModeratedError, match=r"content filter \(Sexual Content, Violence\)\. It is not charged"
+        ModeratedError, match=r"content filter \(Sexual Content, Violence\)\. Nothing was charged"
     ) as caught:
         poll(
             table, {"status": status, "result": None, "details": {"Moderation Reasons": ["Sexual Content", "Violence"]}}
@@ -383,7 +383,7 @@ def test_moderation_tells_the_reasons_and_costs_nothing(table: Table, status: st
     "details", [None, {}, [], "", {"Moderation Reasons": None}, {"Moderation Reasons": [{"a": 1}]}, 5]
 )
 def test_moderation_without_reasons_is_still_told(table: Table, details: object) -> None:
-    with pytest.raises(ModeratedError, match="It is not charged"):
+    with pytest.raises(ModeratedError, match="Nothing was charged"):
         poll(table, {"status": "Content Moderated", "details": details})
 
 
@@ -431,7 +431,7 @@ def test_a_poll_may_ask_for_patience(table: Table) -> None:
 
 @pytest.mark.parametrize("status", [401, 403])
 def test_a_key_refused_while_polling_says_that_the_picture_is_paid(table: Table, status: int) -> None:
-    with pytest.raises(KeyRefusedError, match=r"refused the API key: “no”\. The picture is charged") as caught:
+    with pytest.raises(KeyRefusedError, match=r"refused the API key: “no”\. It is charged") as caught:
         poll(table, {"detail": "no"}, status)
     assert caught.value.charged == "yes"
 

@@ -161,7 +161,7 @@ def test_a_job_with_the_mark_and_no_task_is_never_sent_again(make: Make, client:
     server = serve()
     job = run(make(server, submit_started=time.time() - 40), client)
     assert (job.step, job.error_kind, job.charged) == (Step.FAILED, "unknown", "unknown")
-    assert "it is unknown whether this was submitted" in job.error_message
+    assert "It is unknown whether this was submitted" in job.error_message
     assert not server.requests
 
 
@@ -186,13 +186,13 @@ def test_a_final_job_stays_as_it_is(make: Make, client: Client, serve: Serve) ->
 
 REFUSALS = [
     (Answer(401, body={"error": {"message": "no such key"}}), "key", "preferences"),
-    (Answer(402, body={"detail": "no credits"}), "funds", "retry"),
-    (Answer(403, body={"error": {"code": "insufficient_user_quota"}}), "funds", "retry"),
+    (Answer(402, body={"detail": "no credits"}), "funds", "account"),
+    (Answer(403, body={"error": {"code": "insufficient_user_quota"}}), "funds", "account"),
     (Answer(403, body={"detail": "Not authenticated"}), "key", "preferences"),
     (Answer(422, body={"detail": [{"loc": ["body", "steps"], "msg": "too many"}]}), "parameter", "settings"),
     (Answer(500, body={"error": {"code": "invalid_request"}}), "parameter", "settings"),
     (Answer(503, body={"error": {"code": "model_not_found"}}), "model", "model"),
-    (Answer(301, headers={"Location": "{base}/flux/v1/x"}), "provider", "retry"),
+    (Answer(301, headers={"Location": "{base}/flux/v1/x"}), "provider", "report"),
 ]
 
 
@@ -358,7 +358,7 @@ def test_trouble_past_the_deadline_says_that_retry_is_free(make: Make, client: C
     server = serve(poll_answers=[Answer(500)])
     job = advance(sent(make, server, client, deadline=time.time() - 1), client, unsaved)
     assert (job.step, job.error_kind, job.charged) == (Step.FAILED, "deadline", "yes")
-    assert job.error_message.endswith("Retry fetches the same picture, for nothing.")
+    assert job.error_message.endswith("fetch the same picture, for nothing.")
 
 
 @pytest.mark.parametrize("status", ["Request Moderated", "Content Moderated"])
@@ -498,7 +498,7 @@ def test_a_full_disk_loses_no_picture(
 def test_an_unforeseen_problem_is_told_by_its_type_alone(make: Make) -> None:
     job = broken(make("", step=Step.POLL, remote_id="t", charged="yes"), RuntimeError(KEY))
     assert (job.step, job.charged, job.is_waiting_there) == (Step.FAILED, "yes", True)
-    assert job.error_message == "An unexpected problem (RuntimeError) stopped this job; please report it."
+    assert job.error_message.startswith("An unexpected problem (RuntimeError) stopped this job. It is charged: ")
 
 
 def test_an_unforeseen_problem_while_sending_may_have_cost(make: Make) -> None:

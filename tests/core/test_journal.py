@@ -400,7 +400,7 @@ def test_only_what_ended_without_a_picture_is_retried(journal: Journal, add: Add
 def test_without_its_control_image_a_job_cannot_be_sent_anew(journal: Journal, add: Add) -> None:
     job = journal.cancel(add().id)
     job.control.unlink()
-    with pytest.raises(InputError, match=r"The control image of this job is gone: generate again\. Nothing was sent\."):
+    with pytest.raises(InputError, match=r"The control image of this job is gone\. Nothing was sent: generate again\."):
         journal.retry(job.id)
     assert len(journal.jobs()) == 1
 

@@ -12,17 +12,8 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from ..errors import (
-    FluxDepthError,
-    FundsError,
-    KeyRefusedError,
-    ModelError,
-    ModeratedError,
-    ParameterError,
-    ProviderError,
-    TryLaterError,
-    UnknownSubmissionError,
-)
+from ..causes import failure
+from ..errors import FluxDepthError, ProviderError, TryLaterError
 from ..models import Model
 from ..request import Request
 from . import Accepted, Answer, Missing, Pending, Ready, Result
@@ -37,34 +28,26 @@ FAILED = {"error", "failed", "failure"}
 MODERATED = {"request moderated", "content moderated", "moderated"}
 MISSING = {"task not found", "not_found", "task_not_exist"}
 
-CODES: dict[str, type[FluxDepthError]] = {
-    "model_not_found": ModelError,
-    "model_price_error": ModelError,
-    "insufficient_user_quota": FundsError,
-    "insufficient_quota": FundsError,
-    "pre_consume_token_quota_failed": FundsError,
-    "invalid_request": ParameterError,
-    "sensitive_words_detected": ModeratedError,
-    "prompt_blocked": ModeratedError,
+CODES = {
+    "model_not_found": "model_not_served",
+    "model_price_error": "model_not_served",
+    "insufficient_user_quota": "no_funds",
+    "insufficient_quota": "no_funds",
+    "pre_consume_token_quota_failed": "no_funds",
+    "invalid_request": "setting_refused",
+    "sensitive_words_detected": "prompt_moderated",
+    "prompt_blocked": "prompt_moderated",
 }
 """Codes that say more than the HTTP status they come with: CometAPI answers 503 for a model it does not serve."""
 
-STATUSES: dict[int, type[FluxDepthError]] = {
-    400: ParameterError,
-    401: KeyRefusedError,
-    402: FundsError,
-    403: KeyRefusedError,
-    404: ModelError,
-    413: ParameterError,
-    422: ParameterError,
-}
-
-SENTENCES: dict[type[FluxDepthError], str] = {
-    KeyRefusedError: "{provider} refused the API key{reason}. Nothing was charged: correct it in the preferences.",
-    FundsError: "The {provider} account has no credit left{reason}. Nothing was charged: top it up, then retry.",
-    ModelError: "{provider} does not serve {model}{reason}. Nothing was charged: choose another model.",
-    ModeratedError: "{provider} refused the prompt{reason}. Nothing was charged: change the prompt.",
-    ParameterError: "{provider} refused a setting{reason}. Nothing was charged: change it, then generate again.",
+STATUSES = {
+    400: "setting_refused",
+    401: "key_refused",
+    402: "no_funds",
+    403: "key_refused",
+    404: "model_not_served",
+    413: "setting_refused",
+    422: "setting_refused",
 }
 
 
@@ -98,22 +81,14 @@ def read_submission(answer: Answer, model: Model) -> Accepted:
         return Accepted(remote_id, _text(data.get("polling_url")), _cost(data.get("cost")))
     if "error" in data:
         raise _refusal(answer, model)
-    raise UnknownSubmissionError(
-        f"{model.provider.label} answered without a task id: it is unknown whether this was submitted and charged. "
-        "Look at your account there before you retry.",
-        charged="unknown",
-    )
+    raise failure("answer_without_id", provider=model.provider.label)
 
 
 def read_result(answer: Answer, model: Model) -> Result:
     """What a poll says; raises the error that ends the job, or TryLaterError when the answer tells nothing."""
     data = _object(answer.json)
     if answer.status in (401, 403) and not data.get("status"):
-        raise KeyRefusedError(
-            f"{model.provider.label} took the request, then refused the API key{_because(answer)}. The picture is "
-            "charged: enter a valid key, then retry to fetch it for nothing.",
-            charged="yes",
-        )
+        raise failure("key_refused_later", provider=model.provider.label, reason=_because(answer))
     if answer.status == 404:
         return Missing()
     if answer.status >= 300 or not data:
@@ -143,16 +118,9 @@ def _judge(data: dict[str, Any], model: Model) -> Result:
         case _ if status in MISSING:
             return Missing()
         case _ if status in MODERATED:
-            raise ModeratedError(
-                f"{model.provider.label} stopped this by its content filter{_reasons(data)}. It is not charged: "
-                "change the prompt or the safety tolerance.",
-            )
+            raise failure("picture_moderated", provider=model.provider.label, reason=_reasons(data))
         case _ if status in FAILED:
-            raise ProviderError(
-                f"{model.provider.label} failed to make the picture{_reasons(data)}. "
-                "Whether it was charged is unknown: look at your account there before you retry.",
-                charged="unknown",
-            )
+            raise failure("painting_failed", provider=model.provider.label, reason=_reasons(data))
         case _:  # Pending, and every word that is not known yet: a new status must not end a paid job.
             return Pending(_progress(data.get("progress")))
 
@@ -173,27 +141,18 @@ def _ready(data: dict[str, Any]) -> Result:
 
 
 def _refusal(answer: Answer, model: Model) -> FluxDepthError:
-    label, code = model.provider.label, _code(answer.json)
-    kind = CODES.get(code) or STATUSES.get(answer.status)
-    if kind is ParameterError and "finetune" in _message(answer).lower():
-        return ParameterError(
-            f"{label} does not know this fine-tune{_because(answer)}. Nothing was charged: "
-            "a fine-tune id belongs to the account and region it was trained in."
-        )
-    if kind is not None:
-        return kind(SENTENCES[kind].format(provider=label, model=model.label, reason=_because(answer)))
+    label, reason = model.provider.label, _because(answer)
+    cause = CODES.get(_code(answer.json)) or STATUSES.get(answer.status)
+    if cause == "setting_refused" and "finetune" in _message(answer).lower():
+        cause = "finetune_unknown"
+    if cause is not None:
+        return failure(cause, provider=label, model=model.label, reason=reason)
     # A gateway may say 503 after it passed the request on: only with a time to come back is it a refusal for sure.
     if answer.status == 429 or (answer.status == 503 and _wait(answer) is not None):
-        return TryLaterError(f"{label} is busy (HTTP {answer.status}{_because(answer)})", seconds=_wait(answer))
+        return TryLaterError(f"{label} is busy (HTTP {answer.status}{reason})", seconds=_wait(answer))
     if 300 <= answer.status < 500:
-        return ProviderError(
-            f"{label} does not take requests at this address (HTTP {answer.status}). Nothing was charged: check it."
-        )
-    return UnknownSubmissionError(
-        f"{label} broke down while taking the request (HTTP {answer.status}{_because(answer)}): it is unknown whether "
-        "this was submitted and charged. Look at your account there before you retry.",
-        charged="unknown",
-    )
+        return failure("no_endpoint", provider=label, status=answer.status)
+    return failure("answer_broken", provider=label, status=answer.status, reason=reason)
 
 
 def _message(answer: Answer) -> str:
