@@ -8,7 +8,7 @@ import stat
 import sys
 import tempfile
 import time
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -317,14 +317,12 @@ def _journal(arguments: argparse.Namespace) -> Journal:
 
 def _finish(journal: Journal, client: Client, job: Job) -> Job:
     """Advance a job, in this process, until nothing more will happen; says how it goes."""
-    from .core.job import advance
-    from .core.journal import LostJobError
+    from .core.worker import step
 
     said = ""
     while not job.is_final:
-        if claimed := journal.claim(job_id=job.id):
-            with suppress(LostJobError):  # a worker of an open Blender has it: wait for what it does
-                journal.save(advance(claimed, client, journal.save), release=True)
+        if claimed := journal.claim(job_id=job.id):  # else a worker of an open Blender has it: wait for what it does
+            step(claimed, client, journal)
         job = journal.get(job.id)
         said = _report(job, said)
         if not job.is_final:

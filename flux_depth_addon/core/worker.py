@@ -14,6 +14,7 @@ import threading
 import time
 from collections.abc import Callable, Container, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,7 +27,7 @@ from .models import Table, load
 if TYPE_CHECKING:
     from .sandbox import Sandbox
 
-__all__ = ["Worker", "main"]
+__all__ = ["Worker", "main", "step"]
 
 SLOTS = 24
 """The most tasks a Black Forest Labs account may have at once."""
@@ -35,6 +36,31 @@ IDLE_SECONDS = 60.0
 LONGEST_SLEEP = 0.5
 SAVE_SECONDS = 600
 """How long a full disk is waited for with something to save."""
+
+
+def step(job: jobs.Job, client: Client, journal: Journal) -> None:
+    """Advance a claimed job, and save what came of it: what the provider took is known only here until it is saved."""
+    try:
+        after = jobs.advance(job, client, journal.save)
+    except LostJobError:
+        return  # cancelled, or taken by another worker: theirs to finish
+    except JournalError:
+        return  # not saved, so not sent; the lease runs out and the step is taken again
+    except Exception as error:  # this process's edge: one broken job must not stop the others
+        after = jobs.broken(job, error)
+    _save(after, journal)
+
+
+def _save(job: jobs.Job, journal: Journal) -> None:
+    """Until it is saved, or is no longer ours; a full disk may be cleared, and other workers keep off meanwhile."""
+    for _ in range(SAVE_SECONDS):
+        try:
+            with suppress(LostJobError):
+                journal.save(job, release=True)
+        except JournalError:
+            time.sleep(1.0)
+        else:
+            return
 
 
 class Worker:
@@ -129,32 +155,9 @@ class Worker:
     def _advance(self, job: jobs.Job) -> None:
         self._held.add(job.id)
         try:
-            self._step(job)
+            step(job, self.client, self.journal)
         finally:
             self._held.discard(job.id)
-
-    def _step(self, job: jobs.Job) -> None:
-        try:
-            after = jobs.advance(job, self.client, self.journal.save)
-        except LostJobError:
-            return  # cancelled, or taken by another worker: theirs to finish
-        except JournalError:
-            return  # not saved, so not sent; the lease runs out and the step is taken again
-        except Exception as error:  # this process's edge: one broken job must not stop the others
-            after = jobs.broken(job, error)
-        self._save(after)
-
-    def _save(self, job: jobs.Job) -> None:
-        """Until it is saved: what the provider took is known only here, and other workers keep off meanwhile."""
-        for _ in range(SAVE_SECONDS):
-            try:
-                self.journal.save(job, release=True)
-            except LostJobError:
-                return
-            except JournalError:  # a full disk may be cleared
-                time.sleep(1.0)
-            else:
-                return
 
     def _probe(self, model_id: str) -> None:
         try:

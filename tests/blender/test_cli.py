@@ -112,6 +112,24 @@ def test_an_interrupted_job_is_finished_by_resume_with_one_post(run, blend, tmp_
         assert len(endpoint.posts) == 1
 
 
+def test_a_full_disk_right_after_the_provider_took_it_loses_no_picture(
+    run, blend, tmp_path, endpoint, part, monkeypatch
+):
+    journal, full = part("core.journal").Journal, [True]
+    save = journal.save
+
+    def save_on_a_full_disk(self, job, *, release=False):
+        if job.remote_id and full:
+            full.clear()
+            raise part("core.errors").JournalError("database or disk is full")
+        save(self, job, release=release)
+
+    monkeypatch.setattr(journal, "save", save_on_a_full_disk)
+    code, outcome, _ = restyle(run, blend, tmp_path / "out.png", "--url", endpoint.base)
+    assert not full
+    assert (code, outcome["step"], len(endpoint.posts)) == (0, "DONE", 1)
+
+
 @pytest.mark.parametrize(
     ("change", "code", "words"),
     [
