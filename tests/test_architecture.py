@@ -19,9 +19,9 @@ MEDIAN_FUNCTION, P90_FUNCTION = 6, 20
 HOMES = {
     "requests": {"core/client.py"},
     "urllib3": {"core/client.py"},
-    "sqlite3": {"core/journal.py"},
+    "sqlite3": {"core/database.py"},
     "subprocess": {"worker_process.py"},
-    "threading": {"core/worker.py", "core/journal.py", "core/sandbox/endpoint.py", "core/sandbox/server.py"},
+    "threading": {"core/worker.py", "core/database.py", "core/sandbox/endpoint.py", "core/sandbox/server.py"},
     "concurrent": {"core/worker.py"},
 }
 """Who alone may import a library."""
@@ -47,7 +47,11 @@ ARROWS = {
     "providers": {"causes", "errors", "models", "request"},
     "client": {"causes", "errors", "addresses", "models", "picture", "providers", "request"},
     "job": {"causes", "errors", "client", "picture", "providers", "request"},
-    "journal": {"causes", "errors", "job", "picture", "request"},
+    "database": {"errors"},
+    "ledger": {"database"},
+    "receipt": {"errors", "job", "picture"},
+    "journal": {"causes", "database", "errors", "job", "ledger", "picture", "receipt", "request"},
+    "recovery": {"database", "errors", "job", "journal", "receipt"},
     "worker": {"errors", "client", "job", "journal", "models", "sandbox"},
 }
 """What each module of core may import from core."""

@@ -41,6 +41,20 @@ CAUSES: dict[str, Cause] = {
         "copy it again",
         "preferences",
     ),
+    "asked_twice": Cause(
+        errors.InputError,
+        "The same picture was asked for a moment ago and is on its way",
+        "unsent",
+        "press again if you want another",
+        "settings",
+    ),
+    "over_cap": Cause(
+        errors.BudgetError,
+        "This would pass your limit of ${cap:.2f} a month, of which ${spent:.2f} is spent or on its way",
+        "unsent",
+        "raise the limit in the preferences, or wait for next month",
+        "preferences",
+    ),
     "control_gone": Cause(
         errors.InputError, "The control image of this job is gone", "unsent", "generate again", "settings"
     ),

@@ -10,8 +10,10 @@ from typing import ClassVar, Literal
 __all__ = [
     "COSTS",
     "Action",
+    "BudgetError",
     "Charged",
     "Cost",
+    "DamagedJournalError",
     "DeadlineError",
     "EmptyDepthError",
     "ExpiredError",
@@ -85,6 +87,10 @@ class JournalError(Exception):
     """
 
 
+class DamagedJournalError(JournalError):
+    """The database's own file is damaged: a new one can be made from what lies in the jobs' folders."""
+
+
 class InputError(FluxDepthError):
     """The scene, a dial, a file or an argument cannot be used."""
 
@@ -111,6 +117,12 @@ class FundsError(FluxDepthError):
     """The account has no credit left."""
 
     kind, exit_code, action = "funds", 3, "retry"
+
+
+class BudgetError(FluxDepthError):
+    """The user's own limit for this month would be passed."""
+
+    kind, exit_code, action = "budget", 3, "preferences"
 
 
 class ParameterError(FluxDepthError):

@@ -2,20 +2,34 @@
 
 from __future__ import annotations
 
+import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
+from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from . import picture
 from .causes import failure
 from .client import Client
-from .errors import Charged, Cost, FluxDepthError, ModeratedError, ProviderError, TryLaterError
+from .errors import Charged, Cost, FluxDepthError, InputError, ModeratedError, ProviderError, TryLaterError
 from .providers import Missing, Pending, Ready
-from .request import Request, check
+from .request import Request, check, from_json, to_json
 
-__all__ = ["DEFAULT_TIMEOUT", "FINAL", "Job", "Step", "advance", "broken"]
+__all__ = [
+    "COLUMNS",
+    "DEFAULT_TIMEOUT",
+    "FINAL",
+    "Job",
+    "Step",
+    "advance",
+    "broken",
+    "cancelled",
+    "from_row",
+    "going_on",
+    "to_row",
+]
 
 DEFAULT_TIMEOUT = 600.0
 """Seconds. A minute and a half has been seen on good days; results are kept about ten minutes."""
@@ -77,8 +91,10 @@ class Job:
     seed: int | None = None
     width: int = 0
     height: int = 0
-    cost_usd: float = 0.0
-    """The table's price until the provider names its own."""
+    price_usd: float = 0.0
+    """What the table of models said that it would cost."""
+    billed_usd: float | None = None
+    """What the provider says that it charged; None until it says."""
     charged: Charged = "no"
     error_kind: str = ""
     error_message: str = ""
@@ -89,11 +105,18 @@ class Job:
     """The picture's path once it is DONE."""
     finished: float | None = None
     seen: bool = False
+    fingerprint: str = ""
+    """The same for two requests that ask for the same picture; see request.fingerprint."""
 
     @property
     def control(self) -> Path:
         """The control image that is sent."""
         return self.folder / "control.png"
+
+    @property
+    def cost_usd(self) -> float:
+        """What it costs, as far as is known."""
+        return self.price_usd if self.billed_usd is None else self.billed_usd
 
     @property
     def is_final(self) -> bool:
@@ -104,6 +127,37 @@ class Job:
     def is_waiting_there(self) -> bool:
         """Whether the provider may still have the picture, so that trying again costs nothing."""
         return bool(self.remote_id) and self.error_kind not in GIVEN_UP_THERE
+
+
+COLUMNS = {name: kind for name, kind in get_type_hints(Job).items() if name != "folder"}
+"""What is kept of a job, and in what type."""
+
+
+def to_row(job: Job) -> dict[str, Any]:
+    """The job as plain values, for the database and the receipt."""
+    row = {name: getattr(job, name) for name in COLUMNS}
+    return row | {"request": to_json(job.request), "output": str(job.output), "seen": int(job.seen)}
+
+
+def from_row(row: Mapping[str, Any], folder: Path) -> Job:
+    """The job that `to_row` took apart, whose files lie in the folder; raises InputError when the row is not one."""
+    try:
+        values = {name: row[name] for name in COLUMNS}
+        values |= {"request": from_json(row["request"]), "output": Path(row["output"]), "step": Step(row["step"])}
+        values["seen"] = bool(row["seen"])
+    except (KeyError, IndexError, TypeError, ValueError):
+        raise InputError("This entry of the journal cannot be read.") from None
+    if wrong := [name for name, kind in COLUMNS.items() if not _is(values[name], kind)]:
+        raise InputError(f"This entry of the journal has a value of the wrong kind: {wrong[0]}.")
+    return Job(**values, folder=folder)
+
+
+def _is(value: object, kind: Any) -> bool:
+    if get_origin(kind) is Literal:
+        return value in get_args(kind)
+    if float in (kind, *get_args(kind)) and isinstance(value, int | float):
+        return math.isfinite(value)
+    return isinstance(value, kind)
 
 
 Save = Callable[[Job], None]
@@ -135,6 +189,30 @@ def broken(job: Job, error: Exception) -> Job:
     return _failed(job, problem, cost="unsure" if job.step is Step.SUBMIT else job.charged)
 
 
+def cancelled(job: Job) -> Job:
+    """The job that nobody waits for any more; says what it costs all the same."""
+    sent = job.submit_started is not None
+    words = {
+        "yes": f"Cancelled. It was already sent and costs ${job.cost_usd:g}: retry fetches the picture for nothing.",
+        "no": "Cancelled. It was already sent; it costs nothing.",
+        "unknown": "Cancelled while it was being sent: it is unknown whether it was charged.",
+    }
+    charged = job.charged if job.remote_id or not sent else "unknown"
+    message = words[charged] if sent else "Cancelled before it was sent: nothing was charged."
+    now = time.time()
+    return replace(
+        job, step=Step.CANCELLED, charged=charged, error_kind="cancelled", error_message=message, finished=now, due=now
+    )
+
+
+def going_on(job: Job) -> Job:
+    """The job that ended without its picture, once more on its way to it; its time begins anew."""
+    now = time.time()
+    fresh = replace(job, step=Step.POLL, due=now, deadline=now + job.timeout, misses=0, attempts=0)
+    fresh = replace(fresh, finished=None, seen=False)
+    return replace(fresh, error_kind="", error_message="", error_action="", sample_url="")
+
+
 def _submit(job: Job, client: Client, save: Save) -> Job:
     if job.submit_started is not None:
         raise failure("stopped_while_sending")
@@ -156,7 +234,7 @@ def _submit(job: Job, client: Client, save: Save) -> Job:
         step=Step.POLL,
         remote_id=accepted.remote_id,
         polling_url=accepted.polling_url,
-        cost_usd=model.price_usd if accepted.cost_usd is None else accepted.cost_usd,
+        billed_usd=accepted.cost_usd,
         charged="yes" if model.price_usd else "no",
         attempts=0,
         due=time.time() + FIRST_POLL,

@@ -1,54 +1,39 @@
 """The journal: one SQLite database and a folder of files per job.
 
-It is the state, the history, the ledger, the crash recovery, and the only channel between processes. The only place
-that imports sqlite3.
+It is the state, the history, the ledger, the crash recovery, and the only channel between processes.
 """
 
 from __future__ import annotations
 
 import os
 import secrets
-import sqlite3
-import threading
 import time
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
-from dataclasses import fields, replace
+from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self
 
+from . import receipt
 from .causes import failure
+from .database import FILE, Database
 from .errors import InputError, JournalError
-from .job import DEFAULT_TIMEOUT, Job, Step
+from .job import DEFAULT_TIMEOUT, Job, Step, cancelled, from_row, going_on, to_row
+from .ledger import Ledger, ledger, month_began
 from .picture import write_whole
-from .request import Request, from_json, to_json
+from .request import Request, fingerprint
 
 __all__ = ["Journal", "LostJobError"]
 
-SCHEMA_VERSION = 1
 LEASE_SECONDS = 30.0
 """How long a claimed job is left to its worker after that worker's last sign of life."""
 
-SCHEMA = """
-CREATE TABLE IF NOT EXISTS job (
-    id TEXT PRIMARY KEY, origin TEXT NOT NULL, request TEXT NOT NULL, provider TEXT NOT NULL, output TEXT NOT NULL,
-    base TEXT NOT NULL, sent_to TEXT NOT NULL, step TEXT NOT NULL,
-    created REAL NOT NULL, timeout REAL NOT NULL, deadline REAL NOT NULL, due REAL NOT NULL,
-    attempts INTEGER NOT NULL, misses INTEGER NOT NULL, submit_started REAL,
-    remote_id TEXT NOT NULL, polling_url TEXT NOT NULL, sample_url TEXT NOT NULL, progress REAL, seed INTEGER,
-    width INTEGER NOT NULL, height INTEGER NOT NULL, cost_usd REAL NOT NULL, charged TEXT NOT NULL,
-    error_kind TEXT NOT NULL, error_message TEXT NOT NULL, error_action TEXT NOT NULL,
-    retried_as TEXT NOT NULL, result TEXT NOT NULL, finished REAL, seen INTEGER NOT NULL,
-    owner TEXT, lease REAL NOT NULL DEFAULT 0
-);
-CREATE INDEX IF NOT EXISTS job_due ON job (due) WHERE step IN ('SUBMIT', 'POLL', 'DOWNLOAD');
-CREATE INDEX IF NOT EXISTS job_created ON job (created DESC);
-CREATE TABLE IF NOT EXISTS connection (provider TEXT PRIMARY KEY, sentence TEXT NOT NULL, good INTEGER NOT NULL);
-"""
+DOUBLE_CLICK_SECONDS = 1.0
+"""Within it of the same request, a click is the second half of a double click."""
 
-COLUMNS = tuple(field.name for field in fields(Job) if field.name != "folder")
 UNFINISHED = (Step.SUBMIT, Step.POLL, Step.DOWNLOAD)
 SENT = (Step.POLL, Step.DOWNLOAD)
+LIVING = (*UNFINISHED, Step.DONE)
 
 
 class LostJobError(Exception):
@@ -64,59 +49,31 @@ class Journal:
     def __init__(self, folder: Path, *, patience: float = 10.0) -> None:
         """`patience`: seconds to wait for another process that is writing."""
         self.folder = folder
-        self._patience = patience
         self.owner = f"{os.getpid()}-{secrets.token_hex(4)}"
-        self._lock = threading.RLock()
-        self._own_changes = 0
+        self._noted: dict[str, tuple[str, Step]] = {}
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            self._open(folder / "journal.sqlite3")
-        except (OSError, sqlite3.Error) as error:
+            self._database = Database(folder / FILE, patience=patience)
+        except OSError as error:
             raise InputError(f"The journal in {folder} cannot be opened ({error}). Nothing was sent.") from None
-
-    def _open(self, path: Path) -> None:
-        self._db = sqlite3.connect(path, timeout=self._patience, isolation_level=None, check_same_thread=False)
-        self._db.row_factory = sqlite3.Row
-        found = self._db.execute("PRAGMA user_version").fetchone()[0]
-        if found > SCHEMA_VERSION:
-            raise InputError(
-                f"The journal in {path.parent} was written by a newer version of FLUX Depth: update first."
-            )
-        self._db.execute("PRAGMA synchronous = FULL")
-        if found < SCHEMA_VERSION:
-            self._set_up()
-
-    def _set_up(self) -> None:
-        for patience in range(100):
-            try:
-                self._db.execute("PRAGMA journal_mode = WAL")
-                self._db.executescript(f"{SCHEMA} PRAGMA user_version = {SCHEMA_VERSION};")
-            except sqlite3.OperationalError:
-                # Another process sets up the same new file: SQLite's own timeout does not cover this.
-                if patience == 99:
-                    raise
-                time.sleep(0.02)
-            else:
-                return
 
     def close(self) -> None:
         """Give the database back."""
-        self._db.close()
+        self._database.close()
 
     def is_there(self) -> bool:
         """Whether the database is still in its folder: what is written to a deleted file is lost."""
-        return (self.folder / "journal.sqlite3").is_file()
+        return self._database.is_there()
+
+    def version(self) -> tuple[int, int]:
+        """A value that differs whenever anything was committed, by this process or another. Microseconds."""
+        return self._database.version()
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_error: object) -> None:
         self.close()
-
-    def version(self) -> tuple[int, int]:
-        """A value that differs whenever anything was committed, by this process or another. Microseconds."""
-        with self._lock:
-            return self._read("PRAGMA data_version")[0][0], self._own_changes
 
     # Jobs as the user sees them.
 
@@ -130,14 +87,21 @@ class Journal:
         output: Path | None = None,
         timeout: float = DEFAULT_TIMEOUT,
         origin: str = "",
+        asked: float | None = None,
+        cap_usd: float | None = None,
     ) -> Job:
-        """Enter a request to be sent; its control image is on the disk before it counts. Raises InputError.
+        """Enter a request to be sent; its control image is on the disk before it counts.
 
-        `{id}` in the output's name becomes the job's id, so that no two pictures share a name.
+        `{id}` in the output's name becomes the job's id, so that no two pictures share a name. `asked`: when it was
+        clicked, in seconds since 1970; the same request a moment before makes it a double click, which is refused.
+        `cap_usd`: the most that this month may cost. Raises InputError, and BudgetError above the cap.
         """
         job = self._new(request, price_usd=price_usd, base=base, output=output, timeout=timeout, origin=origin)
+        job = replace(job, fingerprint=fingerprint(request, control))
         self._write_control(job, control)
-        with self._writing():
+        with self._database.writing():
+            self._refuse_second_click(job, asked)
+            self._refuse_above(cap_usd, price_usd)
             self._insert(job)
         return job
 
@@ -157,38 +121,50 @@ class Journal:
 
     def cancel(self, job_id: str) -> Job:
         """Stop working on a job. What was already sent stays paid, and is said so. A finished job stays as it is."""
-        with self._writing():
+        with self._database.writing():
             job = self.get(job_id)
             if not job.is_final:
-                job = _cancelled(job)
+                job = cancelled(job)
                 self._update(job, "id = :id", owner=None)
         return job
 
-    def retry(self, job_id: str) -> Job:
+    def retry(self, job_id: str, *, price_usd: float | None = None, cap_usd: float | None = None) -> Job:
         """Go on with a job that ended without its picture: for nothing while the provider has it, else as a new job.
 
-        A new job is a new submission, which costs. Raises InputError for a job that is still on its way, or done, or
-        was retried already.
+        A new job is a new submission, which costs: `price_usd`, or what the first one was to cost. Raises InputError
+        for a job that is still on its way, or done, or was retried already, and BudgetError.
         """
-        with self._writing():
+        with self._database.writing():
             job = self.get(job_id)
             if job.step not in (Step.FAILED, Step.CANCELLED):
                 raise InputError("Only a job that failed or was cancelled can be retried.")
             if job.retried_as:
                 raise InputError("This job was retried already. Nothing was sent.")
+            job = receipt.completed(job)
             if job.is_waiting_there:
-                again = _going_on(job)
+                again = going_on(job)
                 self._update(again, "id = :id")
             else:
-                again = self._sent_anew(job)
+                again = self._sent_anew(job, job.price_usd if price_usd is None else price_usd)
+                self._refuse_above(cap_usd, again.price_usd)
                 self._insert(again)
                 self._update(replace(job, retried_as=again.id), "id = :id")
         return again
 
+    def same_as(self, fingerprint: str) -> Job | None:
+        """The newest job that asks, or asked, for the same picture and has not failed; its picture is still there."""
+        clause = f"WHERE fingerprint = ? AND step IN ({_places(LIVING)}) ORDER BY created DESC"
+        jobs = self._select(clause, fingerprint, *LIVING)
+        return next((job for job in jobs if not job.is_final or Path(job.result).is_file()), None)
+
+    def ledger(self, since: float = 0.0) -> Ledger:
+        """What was spent on what was sent since then, and what waits to be sent."""
+        return ledger(self._database, since)
+
     def mark_seen(self, job_ids: Iterable[str]) -> None:
         """Note that these jobs' ends were shown to the user."""
-        with self._writing():
-            self._db.executemany("UPDATE job SET seen = 1 WHERE id = ?", [(job_id,) for job_id in job_ids])
+        with self._database.writing() as database:
+            database.executemany("UPDATE job SET seen = 1 WHERE id = ?", [(job_id,) for job_id in job_ids])
 
     # Jobs as a worker takes them.
 
@@ -201,32 +177,33 @@ class Journal:
         steps = UNFINISHED if submit else SENT
         now = time.time()
         wanted = "id = ?" if job_id else f"provider IN ({_places(names)})"
-        with self._writing():
-            rows = self._db.execute(
+        with self._database.writing() as database:
+            rows = database.execute(
                 f"""UPDATE job SET owner = ?, lease = ? WHERE id = (
                         SELECT id FROM job WHERE step IN ({_places(steps)}) AND due <= ? AND {wanted}
                         AND (owner IS NULL OR lease < ?) ORDER BY due LIMIT 1) RETURNING *""",
                 (self.owner, now + LEASE_SECONDS, *steps, now, *((job_id,) if job_id else names), now),
             ).fetchall()
             try:
-                return self._job(rows[0]) if rows else None
+                return receipt.completed(self._job(dict(rows[0]))) if rows else None
             except InputError:
-                self._db.execute("UPDATE job SET step = ? WHERE id = ?", (Step.FAILED, rows[0]["id"]))
+                database.execute("UPDATE job SET step = ? WHERE id = ?", (Step.FAILED, rows[0]["id"]))
                 return None
 
     def keep(self, job_ids: Iterable[str]) -> None:
         """A sign of life: the leases of these jobs, where this process holds them, begin anew."""
         lease = time.time() + LEASE_SECONDS
         held = [(lease, self.owner, job_id) for job_id in job_ids]
-        with self._writing():
-            self._db.executemany("UPDATE job SET lease = ? WHERE owner = ? AND id = ?", held)
+        with self._database.writing() as database:
+            database.executemany("UPDATE job SET lease = ? WHERE owner = ? AND id = ?", held)
 
     def save(self, job: Job, *, release: bool = False) -> None:
         """Commit the state of a claimed job. Raises LostJobError when it was cancelled or taken meanwhile.
 
         Even then the task id of an accepted submission is kept: it is what was paid for.
         """
-        with self._writing():
+        self._note(job)
+        with self._database.writing():
             owner = None if release else self.owner
             if self._update(job, "id = :id AND owner = :me", owner=owner, me=self.owner):
                 return
@@ -236,7 +213,7 @@ class Journal:
     def next_due(self, *, providers: Iterable[str], submit: bool = True) -> float | None:
         """When `claim` may next find a job, in seconds since 1970; None when nothing is left."""
         names, steps = tuple(providers), UNFINISHED if submit else SENT
-        due = self._read(
+        due = self._database.read(
             f"""SELECT min(CASE WHEN owner IS NULL THEN due ELSE max(due, lease) END) FROM job
                 WHERE step IN ({_places(steps)}) AND provider IN ({_places(names)})""",
             *steps,
@@ -244,16 +221,37 @@ class Journal:
         )[0][0]
         return None if due is None else float(due)
 
+    # What comes from other journals.
+
+    def ids(self) -> set[str]:
+        """Of every job."""
+        return {row["id"] for row in self._database.read("SELECT id FROM job")}
+
+    def take_over(self, job: Job) -> None:
+        """Enter a job from elsewhere as it is; one that is here already stays as it is."""
+        with self._database.writing():
+            if job.id not in self.ids():
+                self._insert(job)
+
+    def has_adopted(self, folder: Path) -> bool:
+        """Whether the journal in that folder was brought in, or declined."""
+        return bool(self._database.read("SELECT 1 FROM adopted WHERE folder = ?", str(folder)))
+
+    def note_adopted(self, folder: Path) -> None:
+        """Never offer that folder again."""
+        with self._database.writing() as database:
+            database.execute("INSERT OR IGNORE INTO adopted VALUES (?)", (str(folder),))
+
     # What a provider said to a free question.
 
     def note_connection(self, provider: str, sentence: str, *, good: bool) -> None:
         """Enter the outcome of a connection test; an empty sentence: it is under way."""
-        with self._writing():
-            self._db.execute("INSERT OR REPLACE INTO connection VALUES (?, ?, ?)", (provider, sentence, good))
+        with self._database.writing() as database:
+            database.execute("INSERT OR REPLACE INTO connection VALUES (?, ?, ?)", (provider, sentence, good))
 
     def connections(self) -> dict[str, tuple[str, bool]]:
         """The last outcome by provider: the sentence, and whether it is good news."""
-        rows = self._read("SELECT provider, sentence, good FROM connection")
+        rows = self._database.read("SELECT provider, sentence, good FROM connection")
         return {row["provider"]: (row["sentence"], bool(row["good"])) for row in rows}
 
     def _new(
@@ -273,8 +271,18 @@ class Journal:
             deadline=now + timeout,
             due=now,
             seed=request.seed,
-            cost_usd=price_usd,
+            price_usd=price_usd,
         )
+
+    def _refuse_second_click(self, job: Job, asked: float | None) -> None:
+        first = self.same_as(job.fingerprint)
+        if asked is not None and first and not first.is_final and asked - first.created < DOUBLE_CLICK_SECONDS:
+            raise failure("asked_twice")
+
+    def _refuse_above(self, cap_usd: float | None, price_usd: float) -> None:
+        spent = self.ledger(month_began()).most
+        if cap_usd is not None and price_usd and spent + price_usd > cap_usd + 1e-9:
+            raise failure("over_cap", cap=cap_usd, spent=spent)
 
     def _write_control(self, job: Job, control: bytes) -> None:
         try:
@@ -282,101 +290,61 @@ class Journal:
         except OSError as error:
             raise InputError(f"{job.folder} cannot be written ({error.strerror}). Nothing was sent.") from None
 
-    def _sent_anew(self, job: Job) -> Job:
+    def _note(self, job: Job) -> None:
+        """Keep the job's receipt up to date: when it is about to be sent, taken, or ended; raises JournalError."""
+        state = (job.remote_id, job.step if job.is_final else Step.SUBMIT)
+        if job.submit_started is None or self._noted.get(job.id) == state:
+            return
+        try:
+            receipt.write(job)
+        except OSError as error:
+            if not job.remote_id and not job.is_final:  # then nothing is sent: its id would have no safe place
+                raise JournalError(f"{job.folder} cannot be written ({error.strerror}). Nothing was sent.") from None
+        else:
+            self._noted[job.id] = state
+
+    def _sent_anew(self, job: Job, price_usd: float) -> Job:
         try:
             control = job.control.read_bytes()
         except OSError:
             raise failure("control_gone") from None
         kept = {name: getattr(job, name) for name in ("base", "output", "timeout", "origin")}
-        kept["price_usd"] = job.cost_usd
-        again = self._new(job.request, **kept)
+        again = replace(self._new(job.request, price_usd=price_usd, **kept), fingerprint=job.fingerprint)
         self._write_control(again, control)
         return again
 
     def _insert(self, job: Job) -> None:
         row = _row(job)
-        self._db.execute(f"INSERT INTO job ({', '.join(row)}) VALUES ({_places(row)})", row)
+        with self._database.writing() as database:
+            database.execute(f"INSERT INTO job ({', '.join(row)}) VALUES ({_places(row)})", row)
 
     def _keep_paid(self, job: Job) -> None:
         there = self.get(job.id)
         if not job.remote_id or there.remote_id:
             return
-        paid = {name: getattr(job, name) for name in ("sent_to", "remote_id", "polling_url", "cost_usd", "charged")}
+        paid = {name: getattr(job, name) for name in ("sent_to", "remote_id", "polling_url", "billed_usd", "charged")}
         if there.step is Step.CANCELLED:  # then it was said that nobody knows whether it costs: now we do
-            self._update(_cancelled(replace(there, **paid)), "id = :id")
+            self._update(cancelled(replace(there, **paid)), "id = :id")
         else:  # another worker has given it up for unknown, or is about to
-            self._update(_going_on(replace(there, **paid)), "id = :id")
+            self._update(going_on(replace(there, **paid)), "id = :id")
 
     def _update(self, job: Job, where: str, **more: Any) -> int:
         row = _row(job) | {"lease": time.time() + LEASE_SECONDS, "owner": None}
         changes = ", ".join(f"{name} = :{name}" for name in row)
-        return self._db.execute(f"UPDATE job SET {changes} WHERE {where}", row | more).rowcount
+        with self._database.writing() as database:
+            return database.execute(f"UPDATE job SET {changes} WHERE {where}", row | more).rowcount
 
     def _select(self, clause: str, *values: object) -> Iterator[Job]:
-        for row in self._read(f"SELECT * FROM job {clause}", *values):
+        for row in self._database.read(f"SELECT * FROM job {clause}", *values):
             with suppress(InputError):  # one damaged entry must not hide the others
-                yield self._job(row)
+                yield self._job(dict(row))
 
-    def _job(self, row: sqlite3.Row) -> Job:
-        values = {name: row[name] for name in COLUMNS}
-        values |= {"request": from_json(row["request"]), "seen": bool(row["seen"]), "output": Path(row["output"])}
-        if row["step"] not in list(Step):
-            raise InputError(f"This entry of the journal has a step that is not known: “{row['step']}”.")
-        return Job(**values | {"step": Step(row["step"]), "folder": self.folder / "jobs" / row["id"]})
-
-    def _read(self, question: str, *values: object) -> list[sqlite3.Row]:
-        with self._lock, _told_plainly():
-            return self._db.execute(question, values).fetchall()
-
-    @contextmanager
-    def _writing(self) -> Iterator[None]:
-        """One transaction, whole or not at all."""
-        with self._lock, _told_plainly():
-            self._db.execute("BEGIN IMMEDIATE")
-            try:
-                yield
-                self._db.execute("COMMIT")
-            except BaseException:
-                if self._db.in_transaction:  # SQLite itself takes back what met a full disk
-                    self._db.execute("ROLLBACK")
-                raise
-            self._own_changes += 1
-
-
-@contextmanager
-def _told_plainly() -> Iterator[None]:
-    try:
-        yield
-    except sqlite3.Error as error:
-        raise JournalError(f"The journal cannot be used ({error}): make room on the disk, or try later.") from error
-
-
-def _cancelled(job: Job) -> Job:
-    sent = job.submit_started is not None
-    words = {
-        "yes": f"Cancelled. It was already sent and costs ${job.cost_usd:g}: retry fetches the picture for nothing.",
-        "no": "Cancelled. It was already sent; it costs nothing.",
-        "unknown": "Cancelled while it was being sent: it is unknown whether it was charged.",
-    }
-    charged = job.charged if job.remote_id or not sent else "unknown"
-    message = words[charged] if sent else "Cancelled before it was sent: nothing was charged."
-    now = time.time()
-    return replace(
-        job, step=Step.CANCELLED, charged=charged, error_kind="cancelled", error_message=message, finished=now, due=now
-    )
-
-
-def _going_on(job: Job) -> Job:
-    now = time.time()
-    fresh = replace(job, step=Step.POLL, due=now, deadline=now + job.timeout, misses=0, attempts=0)
-    fresh = replace(fresh, finished=None, seen=False)
-    return replace(fresh, error_kind="", error_message="", error_action="", sample_url="")
+    def _job(self, row: dict[str, Any]) -> Job:
+        return from_row(row, self.folder / "jobs" / str(row["id"]))
 
 
 def _row(job: Job) -> dict[str, Any]:
-    row = {name: getattr(job, name) for name in COLUMNS}
-    provider = job.request.model.partition(":")[0]
-    return row | {"request": to_json(job.request), "output": str(job.output), "provider": provider}
+    return to_row(job) | {"provider": job.request.model.partition(":")[0]}
 
 
 def _places(values: Iterable[object]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
@@ -12,13 +13,15 @@ from .errors import InputError
 from .framing import Framing
 from .models import Dial, Model
 
-__all__ = ["MAX_PROMPT", "MAX_SEED", "Request", "check", "from_json", "to_json"]
+__all__ = ["MAX_PROMPT", "MAX_SEED", "Request", "check", "fingerprint", "from_json", "to_json"]
 
 MAX_PROMPT = 10_000
 """Characters. FLUX.1 reads 512 tokens of a prompt, about 2,000 characters; the rest has no effect."""
 
 MAX_SEED = 2**31 - 1
 OUTPUT_FORMATS = ("png", "jpeg")
+WHENCE = ("blend", "scene", "view_layer", "camera", "frame", "engine", "depth")
+"""What says where a request comes from and decides the picture only by way of the control image."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,6 +95,12 @@ def _outside(name: str, value: float | None, dial: Dial) -> Iterator[str]:
 
 def _shown(value: float) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)[:20]
+
+
+def fingerprint(request: Request, control: bytes) -> str:
+    """The same for two requests whose control images and dials are: 64 hexadecimal digits."""
+    dials = {name: value for name, value in asdict(request).items() if name not in WHENCE}
+    return hashlib.sha256(json.dumps(dials, sort_keys=True).encode() + control).hexdigest()
 
 
 def to_json(request: Request) -> str:

@@ -58,7 +58,7 @@ def make(tmp_path: Path, wish: Callable[..., Request], control: bytes) -> Make:
             created=now,
             deadline=now + 60,
             due=now,
-            cost_usd=0.096,
+            price_usd=0.096,
         )
         return replace(job, **changes)
 
@@ -287,7 +287,7 @@ def test_what_was_taken_is_paid_at_the_providers_price(make: Make, client: Clien
 
 def test_the_sandbox_is_never_charged(make: Make, client: Client, serve: Serve) -> None:
     server = serve(poll_answers=[Answer(body={"status": "Error"})])
-    job = run(make(server, {"model": "sandbox"}, cost_usd=0.0), client)
+    job = run(make(server, {"model": "sandbox"}, price_usd=0.0), client)
     assert (job.step, job.charged) == (Step.FAILED, "no")
 
 

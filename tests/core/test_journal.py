@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from flux_depth_addon.core.errors import InputError, JournalError
+from flux_depth_addon.core.errors import DamagedJournalError, InputError, JournalError
 from flux_depth_addon.core.job import Job, Step
 from flux_depth_addon.core.journal import Journal, LostJobError
 from flux_depth_addon.core.request import Request
@@ -303,7 +303,7 @@ def test_cancelled_after_it_was_sent_it_is_paid(journal: Journal, add: Add) -> N
 
 def test_cancelled_after_the_free_sandbox_took_it_it_costs_nothing(journal: Journal, add: Add) -> None:
     add(model="sandbox")
-    journal.save(replace(accepted(being_sent(journal)), charged="no", cost_usd=0.0), release=True)
+    journal.save(replace(accepted(being_sent(journal)), charged="no", price_usd=0.0), release=True)
     assert journal.cancel(journal.jobs()[0].id).error_message == "Cancelled. It was already sent; it costs nothing."
 
 
@@ -422,7 +422,7 @@ def test_a_write_that_cannot_be_committed_is_taken_back_and_the_next_one_works(
     journal: Journal, other: Journal, add: Add, folder: Path
 ) -> None:
     job = add()
-    journal._db.execute("PRAGMA busy_timeout = 50")
+    journal._database._db.execute("PRAGMA busy_timeout = 50")
     with sqlite3.connect(folder / "journal.sqlite3") as blocker:
         blocker.execute("BEGIN IMMEDIATE")
         with pytest.raises(JournalError, match="locked"):
@@ -448,7 +448,10 @@ def test_a_journal_from_the_future_is_refused_and_left_alone(folder: Path) -> No
         database.execute("PRAGMA user_version = 99")
     database.close()
     before = (folder / "journal.sqlite3").read_bytes()
-    with pytest.raises(InputError, match="was written by a newer version of FLUX Depth: update first"):
+    with pytest.raises(
+        InputError,
+        match=r"written by a newer version of FLUX Depth\. It was left as it is, and nothing was sent: update",
+    ):
         Journal(folder)
     assert (folder / "journal.sqlite3").read_bytes() == before
 
@@ -456,7 +459,7 @@ def test_a_journal_from_the_future_is_refused_and_left_alone(folder: Path) -> No
 def test_a_damaged_journal_is_one_sentence(folder: Path) -> None:
     folder.mkdir()
     (folder / "journal.sqlite3").write_bytes(b"this was a database once" * 1000)
-    with pytest.raises(InputError, match=r"The journal in .* cannot be opened .*\. Nothing was sent\."):
+    with pytest.raises(DamagedJournalError, match=r"The journal is damaged \(.*\): start a new one\."):
         Journal(folder)
 
 

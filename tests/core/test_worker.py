@@ -364,7 +364,7 @@ def test_a_worker_killed_while_fetching_leaves_no_half_picture(
     first = start()
     until(lambda: any("/results/" in line for line in server.requests))
     first.is_killed()
-    assert sorted(path.name for path in job.folder.iterdir()) == ["control.png"]
+    assert sorted(path.name for path in job.folder.iterdir()) == ["control.png", "receipt.json"]
     half_a_minute_passes(journal)
     start()
     until(finished(journal, job))
