@@ -51,6 +51,7 @@ ARROWS = {
     "ledger": {"database"},
     "receipt": {"errors", "job", "picture"},
     "journal": {"causes", "database", "errors", "job", "ledger", "picture", "receipt", "request"},
+    "report": {"addresses", "job"},
     "recovery": {"database", "errors", "job", "journal", "receipt"},
     "worker": {"errors", "client", "job", "journal", "models", "sandbox"},
 }

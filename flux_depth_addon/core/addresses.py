@@ -8,10 +8,15 @@ from urllib.parse import SplitResult, urlsplit
 
 from .errors import InputError
 
-__all__ = ["belongs_to", "check_address", "check_base", "is_loopback"]
+__all__ = ["belongs_to", "check_address", "check_base", "host_of", "is_loopback"]
 
 HOST = re.compile(r"[a-z0-9._:-]+")
 """A backslash or the like ends the host for one reader of addresses and not for another: a key would go astray."""
+
+
+def host_of(url: str) -> str:
+    """The host that an address names, as people know it; nothing where there is none."""
+    return urlsplit(url).netloc
 
 
 def is_loopback(url: str) -> bool:
