@@ -22,9 +22,9 @@ def place(job: Job) -> None:
     camera = scene.objects.get(job.request.camera) or _only_camera(scene)
     destination = scene.flux_depth.destination
     image = load(Path(job.result))
-    if destination in {"EDITOR", "BOTH"}:
+    if destination != "CAMERA":
         show_in_editor(image)
-    if destination in {"CAMERA", "BOTH"} and camera and camera.type == "CAMERA" and camera.data.is_editable:
+    if destination != "EDITOR" and camera and camera.type == "CAMERA" and camera.data.is_editable:
         put_behind(camera, image)
 
 
@@ -60,6 +60,7 @@ def put_behind(camera: bpy.types.Object, image: bpy.types.Image) -> bpy.types.Ca
     if not camera.data.is_editable:
         raise InputError(f"The camera “{camera.name}” is linked from another file and cannot hold a background image.")
     slot = slot_of(camera) or _new_slot(camera)
+    _lay_on_frame(slot)
     slot.image = image
     slot.show_background_image = True
     camera.data.show_background_images = True
@@ -74,10 +75,17 @@ def slot_of(camera: bpy.types.Object) -> bpy.types.CameraBackgroundImage | None:
 
 def _new_slot(camera: bpy.types.Object) -> bpy.types.CameraBackgroundImage:
     slot = camera.data.background_images.new()
-    slot.frame_method = "STRETCH"  # the picture is the frame: anything else would move it by part of a pixel
     slot.display_depth = "FRONT"
     slot.alpha = 1.0
     return slot
+
+
+def _lay_on_frame(slot: bpy.types.CameraBackgroundImage) -> None:
+    """Every time: a stranger's file can hold a slot that passes for ours and shows something else, somewhere else."""
+    slot.source = "IMAGE"
+    slot.frame_method = "STRETCH"  # the picture is the frame: anything else would move it by part of a pixel
+    slot.offset, slot.scale, slot.rotation = (0.0, 0.0), 1.0, 0.0
+    slot.use_flip_x = slot.use_flip_y = False
 
 
 def _areas() -> list[bpy.types.Area]:
