@@ -72,9 +72,10 @@ def capture(
 
 
 def frame_aspect(scene: bpy.types.Scene) -> float:
-    """Width / height of the camera frame as it looks, pixel aspect included."""
+    """Width / height of the camera frame as it looks, pixel aspect included; inf where a file says it has no height."""
     render = scene.render
-    return (render.resolution_x * render.pixel_aspect_x) / (render.resolution_y * render.pixel_aspect_y)
+    width, height = render.resolution_x * render.pixel_aspect_x, render.resolution_y * render.pixel_aspect_y
+    return width / height if height else float("inf")
 
 
 def is_panoramic(camera: bpy.types.Object) -> bool:

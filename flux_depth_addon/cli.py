@@ -197,6 +197,7 @@ VERBS = {"depth": _depth, "restyle": _restyle, "jobs": _jobs, "resume": _resume,
 def _open(arguments: argparse.Namespace) -> tuple[bpy.types.Scene, bpy.types.Object]:
     """The scene and the camera that the arguments name, at the frame they name. Raises InputError."""
     from . import capture
+    from .properties import text
 
     path: Path = arguments.scene_file
     if not path.is_file():
@@ -212,7 +213,12 @@ def _open(arguments: argparse.Namespace) -> tuple[bpy.types.Scene, bpy.types.Obj
     if arguments.frame is not None:
         subframe, frame = math.modf(arguments.frame)
         scene.frame_set(int(frame), subframe=subframe)
-    return scene, capture.camera_of(scene, arguments.camera)
+    camera = capture.camera_of(scene, arguments.camera)
+    if not (text(scene) and text(camera)):
+        raise InputError(
+            f"{path.name} holds a name that is not text: rename its scene and its camera. Nothing was sent."
+        )
+    return scene, camera
 
 
 def _framing(

@@ -1,29 +1,36 @@
 """What the buttons do. Thin: the work is in plain functions elsewhere, and every failure ends here as one sentence."""
 
+import os
 import traceback
 from pathlib import Path
-from tempfile import TemporaryFile
 from typing import TYPE_CHECKING
 
 import bpy
 from bpy.app.handlers import persistent
 from bpy.props import StringProperty
 
-from . import placement, preferences, watch, worker_process
+from . import obstacles, output, placement, preferences, watch, worker_process
 from .core.errors import FluxDepthError, InputError, JournalError
 from .core.models import Model
-from .properties import camera_of, depth_settings_of, framing_of, model_of, model_or_none, request_of
+from .properties import (
+    camera_of,
+    choice_of,
+    depth_settings_of,
+    framing_of,
+    model_of,
+    request_of,
+)
 
 if TYPE_CHECKING:
     from PIL.Image import Image as PictureImage
 
-    from .core.depth_map import Verdict
+    from .core.depth_map import DepthSettings, Verdict
+    from .core.framing import Framing
     from .core.job import Job
-    from .core.request import Request
 
 PREVIEW = "FLUX Depth Preview"
-verdicts: dict[str, "Verdict"] = {}
-"""By the name of the scene, what the last preview found; forgotten with the file."""
+verdicts: dict[int, "Verdict"] = {}
+"""By the scene's id for this session, what the last preview found; forgotten with the file."""
 
 
 class _Button(bpy.types.Operator):
@@ -35,7 +42,7 @@ class _Button(bpy.types.Operator):
         try:
             self.run(context)
         except (FluxDepthError, JournalError) as error:
-            self.report({"ERROR"}, str(error))
+            self.report({"ERROR"}, str(error).encode(errors="replace").decode())  # a path may be no text
             return {"CANCELLED"}
         except Exception as error:
             traceback.print_exc()
@@ -59,11 +66,13 @@ class FLUXDEPTH_OT_preview_depth(_Button):
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
-        return _allowed(cls, no_camera(context))
+        return _allowed(cls, obstacles.no_view(context))
 
     def run(self, context: bpy.types.Context) -> None:
-        picture, verdict = _depth_map(context, framing_of(context.scene, model_of(context.scene.flux_depth)))
-        verdicts[context.scene.name] = verdict
+        scene, settings = context.scene, context.scene.flux_depth
+        framing, depth = framing_of(scene, model_of(settings)), depth_settings_of(scene)
+        picture, verdict = _depth_map(context, framing, depth, choice_of(settings, "engine"))
+        verdicts[scene.session_uid] = verdict
         placement.show_in_editor(_preview_image(picture), open_one=True)
         self.report({"INFO"} if verdict.good else {"WARNING"}, verdict.sentence)
 
@@ -77,13 +86,13 @@ class FLUXDEPTH_OT_follow_advice(_Button):
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
-        verdict = verdicts.get(context.scene.name)
+        verdict = verdicts.get(context.scene.session_uid)
         return _allowed(cls, "" if verdict and verdict.better else "The preview advises nothing")
 
     def run(self, context: bpy.types.Context) -> None:
         from .capture import metres
 
-        settings, better = context.scene.flux_depth, verdicts[context.scene.name].better
+        settings, better = context.scene.flux_depth, verdicts[context.scene.session_uid].better
         for end in ("near", "far"):
             distance = getattr(better, end)
             setattr(settings, f"use_{end}", distance is not None)
@@ -99,17 +108,16 @@ class FLUXDEPTH_OT_generate(_Button):
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
-        return _allowed(cls, obstacle(context))
+        return _allowed(cls, obstacles.obstacle(context))
 
     def run(self, context: bpy.types.Context) -> None:
         from .core.depth_map import png
 
-        request, model = request_of(context), model_of(context.scene.flux_depth)
-        output = _output_of(request)
-        picture, _verdict = _depth_map(context, request.framing)
-        job = watch.journal().add(
-            request, png(picture), price_usd=model.price_usd, output=output, origin=bpy.data.filepath
-        )
+        request = request_of(context)  # once: what the render below may change in the scene is not asked again
+        model = preferences.table()[request.model]
+        path, origin = output.output_of(request), output.origin()
+        picture, _verdict = _depth_map(context, request.framing, request.depth, request.engine)
+        job = watch.journal().add(request, png(picture), price_usd=model.price_usd, output=path, origin=origin)
         watch.start_worker()
         watch.follow(job)
         watch.refresh()
@@ -135,7 +143,9 @@ class FLUXDEPTH_OT_retry(_JobButton):
     bl_label = "Retry"
 
     def run(self, _context: bpy.types.Context) -> None:
-        _check_reachable(watch.journal().get(self.job_id))
+        job = watch.journal().get(self.job_id)
+        model = preferences.table()[job.request.model]
+        obstacles.check_reachable(model, job)
         job = watch.journal().retry(self.job_id)
         watch.start_worker()
         watch.follow(job)
@@ -222,53 +232,13 @@ class FLUXDEPTH_OT_test_connection(_Button):
         watch.follow()
 
 
-def obstacle(context: bpy.types.Context) -> str:
-    """Why nothing can be generated now, or nothing; asked at every redraw, so it looks at memory only."""
-    settings = context.scene.flux_depth
-    model = model_or_none(settings)
-    if model is None:
-        return f"The model “{settings.model_id}” is not in the table of models: choose another"
-    missing = no_camera(context) or _no_prompt(settings) or _no_key(model)
-    return missing or preferences.offline_reason(model.provider) or _refused(context)
-
-
-def no_camera(context: bpy.types.Context) -> str:
-    """The obstacle that there is no camera, or nothing."""
-    return "" if camera_of(context.scene) else "The scene has no camera: add one, or make one active"
-
-
-def _no_prompt(settings: bpy.types.PropertyGroup) -> str:
-    return "" if settings.prompt.strip() else "There is no prompt: write what the picture should show"
-
-
-def _refused(context: bpy.types.Context) -> str:
-    """What the model would not take."""
-    try:
-        request_of(context)
-    except InputError as error:
-        return str(error).removesuffix(" Nothing was sent.").removesuffix(".")
-    return ""
-
-
-def _no_key(model: Model) -> str:
-    if preferences.has_key(model.provider):
-        return ""
-    return f"There is no {model.provider.label} key: enter one above, or try the sandbox"
-
-
-def _check_reachable(job: "Job") -> None:
-    model = preferences.table()[job.request.model]
-    if reason := _no_key(model) or preferences.offline_reason(model.provider, job.base):
-        raise InputError(f"{reason}. Nothing was sent.")
-
-
 def _allowed(cls: type[bpy.types.Operator], reason: str) -> bool:
     if reason:
         cls.poll_message_set(reason)
     return not reason
 
 
-def _depth_map(context: bpy.types.Context, framing: object) -> tuple:
+def _depth_map(context: bpy.types.Context, framing: "Framing", depth: "DepthSettings", engine: str) -> tuple:
     from .capture import capture
     from .core.depth_map import control_image
 
@@ -278,9 +248,9 @@ def _depth_map(context: bpy.types.Context, framing: object) -> tuple:
         camera=camera_of(scene),
         view_layer=context.view_layer.name,
         framing=framing,
-        engine=scene.flux_depth.engine,
+        engine=engine,
     )
-    return control_image(z, depth_settings_of(scene))
+    return control_image(z, depth)
 
 
 def _preview_image(picture: "PictureImage") -> bpy.types.Image:
@@ -297,25 +267,18 @@ def _preview_image(picture: "PictureImage") -> bpy.types.Image:
         write_whole(path, png(picture))
     except OSError as error:
         raise InputError(f"{path} cannot be written ({error.strerror}).") from None
-    image = bpy.data.images.get(PREVIEW) or bpy.data.images.load(str(path))
-    image.name, image.filepath = PREVIEW, str(path)
+    image = next((image for image in bpy.data.images if _shows(image, path)), None) or bpy.data.images.load(str(path))
+    image.name = PREVIEW
     image.reload()
     return image
 
 
-def _output_of(request: "Request") -> Path:
-    """Where the picture will go; raises InputError while nothing is spent when it could not be written there."""
-    folder = preferences.output_folder(bpy.data.filepath)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        TemporaryFile(dir=folder).close()
-    except OSError as error:
-        raise InputError(
-            f"{folder} cannot be written ({error.strerror}): choose another folder in the preferences. "
-            "Nothing was sent."
-        ) from None
-    name = bpy.path.clean_name(f"{request.scene[:40]}_{request.camera[:40]}_{int(request.frame):04d}")
-    return folder / f"{name}_{{id}}.png"
+def _shows(image: bpy.types.Image, path: Path) -> bool:
+    """Whether an image shows that file as it is: a stranger's may have its name, and show what is not sent."""
+    as_it_is = image.source == "FILE" and image.colorspace_settings.name == "sRGB"
+    altered = image.library or image.use_view_as_render or image.use_multiview
+    here = os.path.normpath(bpy.path.abspath(image.filepath))
+    return as_it_is and not altered and here == os.path.normpath(path)
 
 
 classes = (

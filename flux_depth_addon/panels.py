@@ -6,7 +6,7 @@ from pathlib import Path
 
 import bpy
 
-from . import operators, placement, preferences, watch
+from . import obstacles, operators, placement, preferences, watch
 from .core.errors import InputError
 from .core.models import Model, Provider
 from .properties import camera_of, framing_of, model_or_none
@@ -47,7 +47,7 @@ class _Main:
         column.prop(settings, "prompt", text="", icon="TEXT", placeholder="What the picture should show")
         column.prop(settings, "model", text="")
         if model is None:
-            say(layout, context, operators.obstacle(context), "ERROR")
+            say(layout, context, obstacles.obstacle(context), "ERROR")
         elif model.warning:
             say(layout, context, model.warning, "INFO")
         if problem := preferences.table_problem():
@@ -68,7 +68,8 @@ class _Jobs:
         self.layout.template_list(
             "FLUXDEPTH_UL_jobs", "", owner, "flux_depth_jobs", owner, "flux_depth_job", rows=3, maxrows=6
         )
-        row = owner.flux_depth_jobs[min(owner.flux_depth_job, len(owner.flux_depth_jobs) - 1)]
+        chosen = min(max(owner.flux_depth_job, 0), len(owner.flux_depth_jobs) - 1)
+        row = owner.flux_depth_jobs[chosen]
         if job := watch.jobs.get(row.name):
             _draw_job(self.layout, context, job)
 
@@ -168,7 +169,7 @@ def _draw_generate(layout: bpy.types.UILayout, context: bpy.types.Context, model
         return
     if preferences.offline_reason(model.provider):
         layout.operator("extensions.userpref_show_online", text="Allow Online Access", icon="INTERNET_OFFLINE")
-    elif reason := operators.obstacle(context):
+    elif reason := obstacles.obstacle(context):
         say(layout, context, reason, "INFO")
 
 
@@ -211,7 +212,7 @@ def _draw_choice(layout: bpy.types.UILayout, settings: bpy.types.PropertyGroup, 
 
 
 def _draw_verdict(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
-    if verdict := operators.verdicts.get(context.scene.name):
+    if verdict := operators.verdicts.get(context.scene.session_uid):
         say(layout, context, verdict.sentence, "CHECKMARK" if verdict.good else "ERROR")
         if verdict.better:
             layout.operator("flux_depth.follow_advice", icon="CHECKMARK")
@@ -219,7 +220,7 @@ def _draw_verdict(layout: bpy.types.UILayout, context: bpy.types.Context) -> Non
 
 def _draw_size(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
     model = model_or_none(context.scene.flux_depth)
-    if model is None or operators.no_camera(context):
+    if model is None or obstacles.no_view(context):
         return
     try:
         framing = framing_of(context.scene, model)
@@ -249,8 +250,9 @@ def _draw_background(layout: bpy.types.UILayout, camera: bpy.types.Object | None
 
 def say(layout: bpy.types.UILayout, context: bpy.types.Context, text: str, icon: str = "NONE") -> None:
     """A sentence, wrapped to the sidebar's width."""
-    letter = 6.2 * context.preferences.system.ui_scale  # an average letter of Blender's interface font, in pixels
-    room = int((context.region.width - 45 * context.preferences.system.ui_scale) / letter)
+    scale = context.preferences.system.ui_scale or 1.0  # 0 where there is no window
+    letter = 6.2 * scale  # an average letter of Blender's interface font, in pixels
+    room = int((context.region.width - 45 * scale) / letter)
     column = layout.column(align=True)
     column.scale_y = 0.8
     for number, line in enumerate(textwrap.wrap(text, max(room, 12))):

@@ -108,14 +108,29 @@ def default_model() -> str:
 
 
 def output_folder(blend: str) -> Path:
-    """Where pictures made in that blend file go; beside it once it was saved, unless the preferences say otherwise."""
+    """Where pictures made in that blend file go; beside it once it was saved, unless the preferences say otherwise.
+
+    Raises InputError where a link beside the file would lead them elsewhere.
+    """
     chosen = current()
-    if chosen and chosen.output == "CHOSEN":
-        folder = Path(bpy.path.abspath(chosen.folder))
-        return folder if folder.is_absolute() else data_folder() / "pictures"  # “//” of a file that has no folder yet
-    if blend and not (chosen and chosen.output == "OWN"):
-        return Path(blend).parent / "flux_depth"
+    place = chosen.output if chosen else "BLEND"
+    wanted = chosen.folder if place == "CHOSEN" else "//flux_depth"
+    if place != "OWN" and Path(wanted).is_absolute() and not wanted.startswith("//"):
+        return Path(wanted)
+    if place != "OWN" and wanted.startswith("//") and blend:
+        return _beside(Path(blend), wanted.lstrip("/"))
     return data_folder() / "pictures"
+
+
+def _beside(blend: Path, relative: str) -> Path:
+    """The folder there. Links come out of archives along with a stranger's file: only a full path may lead to one."""
+    folder = blend.parent / relative
+    if folder.resolve() != Path(os.path.normpath(blend.parent.resolve() / relative)):
+        raise InputError(
+            f"{folder} is a link to another place: choose that place in the preferences if it is meant. "
+            "Nothing was sent."
+        )
+    return folder
 
 
 def keyed() -> dict[str, models.Provider]:

@@ -16,6 +16,7 @@ from bpy.props import (
 )
 
 from . import preferences
+from .core.errors import InputError
 from .core.framing import Framing, fit
 from .core.models import Model
 
@@ -24,6 +25,10 @@ if TYPE_CHECKING:
     from .core.request import Request
 
 MAX_SEED = 2**31 - 1
+MAX_MODEL_ID = 80
+"""Characters of what a file gives as a model's id: more would be shown, and read at every redraw, for nothing."""
+
+UNREADABLE = "\N{REPLACEMENT CHARACTER}"
 
 
 def _model_items(_settings: object, _context: object) -> list[tuple[str, str, str, int]]:
@@ -45,12 +50,20 @@ def _menu_label(model: Model) -> str:
 
 def _get_model(settings: "FLUXDEPTH_PG_settings") -> int:
     ids = list(preferences.table().models)
-    wanted = settings.model_id or preferences.default_model()
+    wanted = model_id_of(settings)
     return ids.index(wanted) if wanted in ids else -1
 
 
 def _set_model(settings: "FLUXDEPTH_PG_settings", number: int) -> None:
     settings.model_id = list(preferences.table().models)[number]
+
+
+def text(owner: bpy.types.bpy_struct, name: str = "name", *, otherwise: str = "") -> str:
+    """A text that the file holds; `otherwise` for bytes that are no text, which Blender loads and cannot read."""
+    try:
+        return getattr(owner, name)
+    except UnicodeDecodeError:
+        return otherwise
 
 
 def _is_camera(_settings: object, thing: bpy.types.Object) -> bool:
@@ -152,20 +165,34 @@ class FLUXDEPTH_PG_job(bpy.types.PropertyGroup):
     """A row of the job list; its name is the job's id"""
 
 
+def model_id_of(settings: "FLUXDEPTH_PG_settings") -> str:
+    """The id of the model that a scene asks, be there such a model or not; fit to be shown."""
+    stored = text(settings, "model_id", otherwise=UNREADABLE)[:MAX_MODEL_ID] or preferences.default_model()
+    return "".join(letter if letter.isprintable() else UNREADABLE for letter in stored)
+
+
 def model_of(settings: "FLUXDEPTH_PG_settings") -> Model:
     """The model that a scene asks; raises InputError when the table has no such model."""
-    return preferences.table()[settings.model_id or preferences.default_model()]
+    return preferences.table()[model_id_of(settings)]
 
 
 def model_or_none(settings: "FLUXDEPTH_PG_settings") -> Model | None:
     """The same, or None: for drawing."""
-    return preferences.table().models.get(settings.model_id or preferences.default_model())
+    return preferences.table().models.get(model_id_of(settings))
+
+
+def choice_of(settings: "FLUXDEPTH_PG_settings", name: str) -> str:
+    """What a menu is set to; raises InputError for a number that stands for none of its items, as a file can hold."""
+    if chosen := getattr(settings, name):
+        return chosen
+    label = settings.bl_rna.properties[name].name
+    raise InputError(f"{label} is set to something unknown: choose it again. Nothing was sent.")
 
 
 def camera_of(scene: bpy.types.Scene) -> bpy.types.Object | None:
     """The camera that a scene's pictures are made from: the chosen one while it is in the scene, else its own."""
     chosen = scene.flux_depth.camera
-    camera = chosen if chosen and scene.objects.get(chosen.name) == chosen else scene.camera
+    camera = chosen if chosen and scene.objects.get(text(chosen)) == chosen else scene.camera
     return camera if camera and camera.type == "CAMERA" else None
 
 
@@ -186,7 +213,7 @@ def depth_settings_of(scene: bpy.types.Scene) -> "DepthSettings":
     settings = scene.flux_depth
     near = settings.near * metres(scene) if settings.use_near else None
     far = settings.far * metres(scene) if settings.use_far else None
-    return DepthSettings(near=near, far=far, curve=settings.curve)
+    return DepthSettings(near=near, far=far, curve=choice_of(settings, "curve"))
 
 
 def request_of(context: bpy.types.Context) -> "Request":
@@ -196,21 +223,21 @@ def request_of(context: bpy.types.Context) -> "Request":
 
     scene, settings = context.scene, context.scene.flux_depth
     model = model_of(settings)
-    tuned = model.finetune != "none" and bool(settings.finetune_id)
+    finetune_id = text(settings, "finetune_id").strip() if model.finetune != "none" else ""
     request = Request(
-        prompt=settings.prompt.strip(),
+        prompt=text(settings, "prompt").strip(),
         model=model.id,
         framing=framing_of(scene, model),
         depth=depth_settings_of(scene),
-        engine=settings.engine,
+        engine=choice_of(settings, "engine"),
         seed=settings.seed if settings.use_seed else None,
         steps=settings.steps,
         guidance=settings.guidance,
         safety_tolerance=settings.safety_tolerance,
         prompt_upsampling=settings.prompt_upsampling,
-        output_format=settings.output_format,
-        finetune_id=settings.finetune_id.strip() if tuned else "",
-        finetune_strength=settings.finetune_strength if tuned else None,
+        output_format=choice_of(settings, "output_format"),
+        finetune_id=finetune_id,
+        finetune_strength=settings.finetune_strength if finetune_id else None,
         blend=Path(bpy.data.filepath).name,
         scene=scene.name,
         view_layer=context.view_layer.name,

@@ -118,7 +118,7 @@ def _tick() -> float | None:
     except Exception as error:  # the window's edge, as the buttons are
         traceback.print_exc()
         pause, problem = PROBLEM_SECONDS, f"An unexpected problem ({type(error).__name__}); see the console"
-    _redraw()
+    redraw()
     return pause
 
 
@@ -199,7 +199,8 @@ def _idle_windows() -> list[bpy.types.Window]:
     return [window for window in bpy.context.window_manager.windows if not window.modal_operators]
 
 
-def _redraw() -> None:
+def redraw() -> None:
+    """Have everything drawn anew that shows what the journal or a button says."""
     for window in bpy.context.window_manager.windows:
         for area in window.screen.areas:
             kind = SHOWN_IN.get(area.type)

@@ -19,7 +19,7 @@ def settings(fresh_file):
 
 
 def why_not(part, context=None):
-    return part("operators").obstacle(context or bpy.context)
+    return part("obstacles").obstacle(context or bpy.context)
 
 
 def test_disabling_and_enabling_again_leaves_nothing_behind(fresh_file, extension):
@@ -134,7 +134,7 @@ def test_a_preview_shows_the_map_and_says_what_it_is_worth(settings, part):
     operators = part("operators")
     image = bpy.data.images[operators.PREVIEW]
     assert tuple(image.size) == (1344, 768)
-    assert operators.verdicts["Scene"].sentence
+    assert operators.verdicts[bpy.context.scene.session_uid].sentence
     assert not image.is_dirty, "Blender would ask to save it"
     assert image.colorspace_settings.name == "sRGB", "the screen shows the values that are sent"
 
@@ -156,11 +156,11 @@ def test_a_distant_thing_makes_the_preview_advise_and_the_button_follows(setting
     settings.curve = "linear"
     bpy.ops.flux_depth.preview_depth()
     verdicts = part("operators").verdicts
-    assert not verdicts["Scene"].good
-    assert "set Far to" in verdicts["Scene"].sentence
+    assert not verdicts[bpy.context.scene.session_uid].good
+    assert "set Far to" in verdicts[bpy.context.scene.session_uid].sentence
     assert bpy.ops.flux_depth.follow_advice() == {"FINISHED"}
     assert settings.use_far
-    assert verdicts["Scene"].good
+    assert verdicts[bpy.context.scene.session_uid].good
     bpy.ops.wm.read_homefile(use_empty=False)
     assert not verdicts
 

@@ -1,0 +1,63 @@
+"""Why nothing can be sent now, in words: shown beside the button and asked again when it is pressed.
+
+Everything here is asked at every redraw, so it looks at memory only.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import bpy
+
+from . import preferences
+from .core.errors import InputError
+from .properties import camera_of, model_id_of, model_or_none, request_of, text
+
+if TYPE_CHECKING:
+    from .core.job import Job
+    from .core.models import Model
+
+
+def obstacle(context: bpy.types.Context) -> str:
+    """Why nothing can be generated now, or nothing."""
+    settings = context.scene.flux_depth
+    model = model_or_none(settings)
+    if model is None:
+        return f"The model “{model_id_of(settings)}” is not in the table of models: choose another"
+    missing = no_view(context) or _no_prompt(settings) or _no_key(model)
+    return missing or preferences.offline_reason(model.provider) or _refused(context)
+
+
+def no_view(context: bpy.types.Context) -> str:
+    """The obstacle that nothing can be rendered, or nothing."""
+    camera = camera_of(context.scene)
+    if camera is None:
+        return "The scene has no camera: add one, or make one active"
+    named = {"scene": context.scene, "view layer": context.view_layer, "camera": camera}
+    unreadable = (kind for kind, thing in named.items() if not text(thing))
+    return next((f"The name of the {kind} is not text: rename it" for kind in unreadable), "")
+
+
+def _no_prompt(settings: bpy.types.PropertyGroup) -> str:
+    return "" if text(settings, "prompt").strip() else "There is no prompt: write what the picture should show"
+
+
+def _refused(context: bpy.types.Context) -> str:
+    """What the model would not take."""
+    try:
+        request_of(context)
+    except InputError as error:
+        return str(error).removesuffix(" Nothing was sent.").removesuffix(".")
+    return ""
+
+
+def _no_key(model: Model) -> str:
+    if preferences.has_key(model.provider):
+        return ""
+    return f"There is no {model.provider.label} key: enter one above, or try the sandbox"
+
+
+def check_reachable(model: Model, job: Job) -> None:
+    """Raises InputError when a job cannot be sent or fetched now."""
+    if reason := _no_key(model) or preferences.offline_reason(model.provider, job.base):
+        raise InputError(f"{reason}. Nothing was sent.")
