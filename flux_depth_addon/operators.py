@@ -58,6 +58,23 @@ class _JobButton(_Button):
     job_id: StringProperty(options={"HIDDEN", "SKIP_SAVE"})
 
 
+class _PaidButton(_Button):
+    """A button that may spend: it does what it showed, or nothing. A script that calls it shows nothing"""
+
+    shown_model: StringProperty(options={"HIDDEN", "SKIP_SAVE"})
+    shown_price: StringProperty(options={"HIDDEN", "SKIP_SAVE"})
+
+    def check_shown(self, model: Model, price: str) -> None:
+        """Raises InputError when the button was drawn with another model or another price than these."""
+        if (self.shown_model or model.id, self.shown_price or price) == (model.id, price):
+            return
+        watch.redraw()
+        raise InputError(
+            f"What this button would do has changed since it was drawn: it is {price} with {model.label} now. "
+            "Nothing was sent: look at it, and press again."
+        )
+
+
 class FLUXDEPTH_OT_preview_depth(_Button):
     """Render the depth map into the Image Editor. Free, and nothing leaves this computer"""
 
@@ -100,7 +117,7 @@ class FLUXDEPTH_OT_follow_advice(_Button):
         FLUXDEPTH_OT_preview_depth.run(self, context)
 
 
-class FLUXDEPTH_OT_generate(_Button):
+class FLUXDEPTH_OT_generate(_PaidButton):
     """Render the depth of the camera's view, send it with the prompt, and go on working while the picture is made"""
 
     bl_idname = "flux_depth.generate"
@@ -115,6 +132,7 @@ class FLUXDEPTH_OT_generate(_Button):
 
         request = request_of(context)  # once: what the render below may change in the scene is not asked again
         model = preferences.table()[request.model]
+        self.check_shown(model, model.price)
         path, origin = output.output_of(request), output.origin()
         picture, _verdict = _depth_map(context, request.framing, request.depth, request.engine)
         job = watch.journal().add(request, png(picture), price_usd=model.price_usd, output=path, origin=origin)
@@ -136,7 +154,7 @@ class FLUXDEPTH_OT_cancel(_JobButton):
         self.report({"INFO"}, job.error_message or "It was already finished")
 
 
-class FLUXDEPTH_OT_retry(_JobButton):
+class FLUXDEPTH_OT_retry(_JobButton, _PaidButton):
     """Try again: a picture that is already paid for is fetched for nothing, anything else is sent and paid anew"""
 
     bl_idname = "flux_depth.retry"
@@ -146,6 +164,7 @@ class FLUXDEPTH_OT_retry(_JobButton):
         job = watch.journal().get(self.job_id)
         model = preferences.table()[job.request.model]
         obstacles.check_reachable(model, job)
+        self.check_shown(model, price_of_retry(job))
         job = watch.journal().retry(self.job_id)
         watch.start_worker()
         watch.follow(job)
@@ -230,6 +249,12 @@ class FLUXDEPTH_OT_test_connection(_Button):
         watch.start_worker()
         worker_process.feed({"probe": model.id})
         watch.follow()
+
+
+def price_of_retry(job: "Job") -> str:
+    """What it costs to try again, as a label: nothing while the provider may still have the picture."""
+    model = preferences.table().models.get(job.request.model)
+    return "free" if job.is_waiting_there or model is None else model.price
 
 
 def _allowed(cls: type[bpy.types.Operator], reason: str) -> bool:

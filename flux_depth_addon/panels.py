@@ -164,7 +164,9 @@ def _draw_generate(layout: bpy.types.UILayout, context: bpy.types.Context, model
     column = layout.column()
     column.scale_y = 1.5
     price = f"  ·  {model.price}" if model else ""
-    column.operator("flux_depth.generate", text=f"Generate{price}", icon="RENDER_STILL")
+    button = column.operator("flux_depth.generate", text=f"Generate{price}", icon="RENDER_STILL")
+    if model:
+        button.shown_model, button.shown_price = model.id, model.price
     if not model or not preferences.has_key(model.provider):
         return
     if preferences.offline_reason(model.provider):
@@ -194,9 +196,9 @@ def _draw_job(layout: bpy.types.UILayout, context: bpy.types.Context, job: objec
 
 
 def _draw_remedies(row: bpy.types.UILayout, job: object) -> None:
-    model = preferences.table().models.get(job.request.model)
-    price = "free" if job.is_waiting_there or model is None else model.price
-    row.operator("flux_depth.retry", text=f"Retry  ·  {price}", icon="FILE_REFRESH").job_id = job.id
+    price = operators.price_of_retry(job)
+    button = row.operator("flux_depth.retry", text=f"Retry  ·  {price}", icon="FILE_REFRESH")
+    button.job_id, button.shown_model, button.shown_price = job.id, job.request.model, price
     if job.error_action == "preferences":
         row.operator("flux_depth.open_preferences", text="Preferences", icon="PREFERENCES")
 
