@@ -333,6 +333,7 @@ def _finish(journal: Journal, client: Client, job: Job) -> Job:
         said = _report(job, said)
         if not job.is_final:
             time.sleep(min(max(job.due - time.time(), 0.05), 0.5))
+    journal.mark_seen([job.id])  # its end is on this terminal: no news for the window
     return job
 
 

@@ -25,7 +25,7 @@ def obstacle(context: bpy.types.Context) -> str:
     if model is None:
         return f"The model “{model_id_of(settings)}” is not in the table of models: choose another"
     missing = no_view(context) or _no_prompt(settings) or _no_key(model)
-    return missing or preferences.offline_reason(model.provider) or _refused(context)
+    return missing or preferences.offline_reason(model.provider) or no_request(context)
 
 
 def no_view(context: bpy.types.Context) -> str:
@@ -42,8 +42,8 @@ def _no_prompt(settings: bpy.types.PropertyGroup) -> str:
     return "" if text(settings, "prompt").strip() else "There is no prompt: write what the picture should show"
 
 
-def _refused(context: bpy.types.Context) -> str:
-    """What the model would not take."""
+def no_request(context: bpy.types.Context) -> str:
+    """What the model would not take, or nothing."""
     try:
         request_of(context)
     except InputError as error:

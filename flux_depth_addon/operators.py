@@ -1,23 +1,24 @@
 """What the buttons do. Thin: the work is in plain functions elsewhere, and every failure ends here as one sentence."""
 
 import os
-import traceback
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import bpy
 from bpy.app.handlers import persistent
-from bpy.props import StringProperty
+from bpy.props import BoolProperty
 
-from . import obstacles, output, placement, preferences, watch, worker_process
-from .core.errors import FluxDepthError, InputError, JournalError
-from .core.models import Model
+from . import obstacles, offer, output, placement, preferences, watch
+from .button import Button, JobButton, PaidButton
+from .core.errors import InputError
 from .properties import (
     camera_of,
     choice_of,
     depth_settings_of,
     framing_of,
     model_of,
+    model_or_none,
     request_of,
 )
 
@@ -33,49 +34,7 @@ verdicts: dict[int, "Verdict"] = {}
 """By the scene's id for this session, what the last preview found; forgotten with the file."""
 
 
-class _Button(bpy.types.Operator):
-    """An operator whose `run` may raise: the edge where errors become a report"""
-
-    bl_options = set()  # not for Repeat Last, which would pay again
-
-    def execute(self, context: bpy.types.Context) -> set[str]:
-        try:
-            self.run(context)
-        except (FluxDepthError, JournalError) as error:
-            self.report({"ERROR"}, str(error).encode(errors="replace").decode())  # a path may be no text
-            return {"CANCELLED"}
-        except Exception as error:
-            traceback.print_exc()
-            self.report({"ERROR"}, f"FLUX Depth met an unexpected problem ({type(error).__name__}); see the console")
-            return {"CANCELLED"}
-        return {"FINISHED"}
-
-    def run(self, context: bpy.types.Context) -> None:
-        raise NotImplementedError
-
-
-class _JobButton(_Button):
-    job_id: StringProperty(options={"HIDDEN", "SKIP_SAVE"})
-
-
-class _PaidButton(_Button):
-    """A button that may spend: it does what it showed, or nothing. A script that calls it shows nothing"""
-
-    shown_model: StringProperty(options={"HIDDEN", "SKIP_SAVE"})
-    shown_price: StringProperty(options={"HIDDEN", "SKIP_SAVE"})
-
-    def check_shown(self, model: Model, price: str) -> None:
-        """Raises InputError when the button was drawn with another model or another price than these."""
-        if (self.shown_model or model.id, self.shown_price or price) == (model.id, price):
-            return
-        watch.redraw()
-        raise InputError(
-            f"What this button would do has changed since it was drawn: it is {price} with {model.label} now. "
-            "Nothing was sent: look at it, and press again."
-        )
-
-
-class FLUXDEPTH_OT_preview_depth(_Button):
+class FLUXDEPTH_OT_preview_depth(Button):
     """Render the depth map into the Image Editor. Free, and nothing leaves this computer"""
 
     bl_idname = "flux_depth.preview_depth"
@@ -94,7 +53,7 @@ class FLUXDEPTH_OT_preview_depth(_Button):
         self.report({"INFO"} if verdict.good else {"WARNING"}, verdict.sentence)
 
 
-class FLUXDEPTH_OT_follow_advice(_Button):
+class FLUXDEPTH_OT_follow_advice(Button):
     """Set near and far as the preview advises, and preview again"""
 
     bl_idname = "flux_depth.follow_advice"
@@ -117,32 +76,54 @@ class FLUXDEPTH_OT_follow_advice(_Button):
         FLUXDEPTH_OT_preview_depth.run(self, context)
 
 
-class FLUXDEPTH_OT_generate(_PaidButton):
+class FLUXDEPTH_OT_generate(PaidButton):
     """Render the depth of the camera's view, send it with the prompt, and go on working while the picture is made"""
 
     bl_idname = "flux_depth.generate"
     bl_label = "Generate"
 
+    anew: BoolProperty(description="Paint again what was painted with this very seed", options={"HIDDEN", "SKIP_SAVE"})
+
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
         return _allowed(cls, obstacles.obstacle(context))
 
+    def question(self, context: bpy.types.Context) -> str:
+        """A price above what the preferences let pass without a word."""
+        model = model_or_none(context.scene.flux_depth)
+        return f"This costs {model.price}." if model and model.price_usd > preferences.asks_above() else ""
+
     def run(self, context: bpy.types.Context) -> None:
         from .core.depth_map import png
+        from .core.request import fingerprint
 
+        asked = time.time()
         request = request_of(context)  # once: what the render below may change in the scene is not asked again
         model = preferences.table()[request.model]
         self.check_shown(model, model.price)
         path, origin = output.output_of(request), output.origin()
         picture, _verdict = _depth_map(context, request.framing, request.depth, request.engine)
-        job = watch.journal().add(request, png(picture), price_usd=model.price_usd, output=path, origin=origin)
+        control = png(picture)
+        same = watch.journal().same_as(fingerprint(request, control)) if request.seed and not self.anew else None
+        if same:
+            offer.offer(context, same, model)
+            return
+        job = watch.journal().add(
+            request,
+            control,
+            price_usd=model.price_usd,
+            output=path,
+            origin=origin,
+            asked=asked,
+            cap_usd=preferences.cap(),
+        )
         watch.start_worker()
         watch.follow(job)
         watch.refresh()
         context.window_manager.flux_depth_job = 0
 
 
-class FLUXDEPTH_OT_cancel(_JobButton):
+class FLUXDEPTH_OT_cancel(JobButton):
     """Stop waiting for this picture. What was already sent stays paid"""
 
     bl_idname = "flux_depth.cancel"
@@ -154,24 +135,31 @@ class FLUXDEPTH_OT_cancel(_JobButton):
         self.report({"INFO"}, job.error_message or "It was already finished")
 
 
-class FLUXDEPTH_OT_retry(_JobButton, _PaidButton):
+class FLUXDEPTH_OT_retry(JobButton, PaidButton):
     """Try again: a picture that is already paid for is fetched for nothing, anything else is sent and paid anew"""
 
     bl_idname = "flux_depth.retry"
     bl_label = "Retry"
+
+    def question(self, _context: bpy.types.Context) -> str:
+        """What it may cost, where the first may have cost something too."""
+        job = watch.jobs.get(self.job_id)
+        if job is None or job.charged != "unknown" or job.is_waiting_there:
+            return ""
+        return f"The first may have been charged. This costs {price_of_retry(job)}, perhaps for the second time."
 
     def run(self, _context: bpy.types.Context) -> None:
         job = watch.journal().get(self.job_id)
         model = preferences.table()[job.request.model]
         obstacles.check_reachable(model, job)
         self.check_shown(model, price_of_retry(job))
-        job = watch.journal().retry(self.job_id)
+        job = watch.journal().retry(self.job_id, price_usd=model.price_usd, cap_usd=preferences.cap())
         watch.start_worker()
         watch.follow(job)
         watch.refresh()
 
 
-class FLUXDEPTH_OT_show(_JobButton):
+class FLUXDEPTH_OT_show(JobButton):
     """Show the picture in an Image Editor"""
 
     bl_idname = "flux_depth.show"
@@ -182,7 +170,18 @@ class FLUXDEPTH_OT_show(_JobButton):
         placement.show_in_editor(image, open_one=True)
 
 
-class FLUXDEPTH_OT_put_behind(_JobButton):
+class FLUXDEPTH_OT_use(JobButton):
+    """Show the picture where this scene wants its pictures"""
+
+    bl_idname = "flux_depth.use"
+    bl_label = "Use"
+    bl_options = {"REGISTER", "UNDO"}
+
+    def run(self, _context: bpy.types.Context) -> None:
+        placement.place(watch.journal().get(self.job_id))
+
+
+class FLUXDEPTH_OT_put_behind(JobButton):
     """Lay the picture on the frame of the camera it was made from"""
 
     bl_idname = "flux_depth.put_behind"
@@ -195,60 +194,6 @@ class FLUXDEPTH_OT_put_behind(_JobButton):
         if camera is None or camera.type != "CAMERA":
             raise InputError("There is no camera here to lay it on.")
         placement.put_behind(camera, placement.load(Path(job.result)))
-
-
-class FLUXDEPTH_OT_use_sandbox(_Button):
-    """Use the sandbox: it paints from the depth on this computer, needs no key, and costs nothing"""
-
-    bl_idname = "flux_depth.use_sandbox"
-    bl_label = "Try the Sandbox"
-    bl_options = {"REGISTER", "UNDO"}
-
-    def run(self, context: bpy.types.Context) -> None:
-        context.scene.flux_depth.model_id = "sandbox"
-
-
-class FLUXDEPTH_OT_open_preferences(_Button):
-    """Open this add-on's preferences"""
-
-    bl_idname = "flux_depth.open_preferences"
-    bl_label = "Open Preferences"
-
-    def run(self, _context: bpy.types.Context) -> None:
-        bpy.ops.preferences.addon_show(module=__package__)
-
-
-class FLUXDEPTH_OT_open_folder(_Button):
-    """Open the folder with the journal, its pictures, and a models.toml of your own"""
-
-    bl_idname = "flux_depth.open_folder"
-    bl_label = "Open the Add-on's Folder"
-
-    def run(self, _context: bpy.types.Context) -> None:
-        folder = preferences.data_folder()
-        folder.mkdir(parents=True, exist_ok=True)
-        bpy.ops.wm.path_open(filepath=str(folder))
-
-
-class FLUXDEPTH_OT_test_connection(_Button):
-    """Ask the provider a question that costs nothing, to see whether it can be reached and takes the key"""
-
-    bl_idname = "flux_depth.test_connection"
-    bl_label = "Test Connection"
-
-    provider: StringProperty(options={"HIDDEN", "SKIP_SAVE"})
-
-    def run(self, _context: bpy.types.Context) -> None:
-        provider = preferences.table().provider(self.provider)
-        model = next(preferences.table().of(provider.name), None)
-        if model is None:
-            raise InputError(f"The table has no model of {provider.label} to ask for. Nothing was sent.")
-        if reason := preferences.offline_reason(provider):
-            raise InputError(f"{reason}. Nothing was sent.")
-        watch.journal().note_connection(provider.name, "", good=True)
-        watch.start_worker()
-        worker_process.feed({"probe": model.id})
-        watch.follow()
 
 
 def price_of_retry(job: "Job") -> str:
@@ -313,11 +258,8 @@ classes = (
     FLUXDEPTH_OT_cancel,
     FLUXDEPTH_OT_retry,
     FLUXDEPTH_OT_show,
+    FLUXDEPTH_OT_use,
     FLUXDEPTH_OT_put_behind,
-    FLUXDEPTH_OT_use_sandbox,
-    FLUXDEPTH_OT_open_preferences,
-    FLUXDEPTH_OT_open_folder,
-    FLUXDEPTH_OT_test_connection,
 )
 _register_classes, _unregister_classes = bpy.utils.register_classes_factory(classes)
 

@@ -1,25 +1,15 @@
 """What the artist sees. Everything here draws from memory: no disk, no network, no database."""
 
-import textwrap
-import time
-from pathlib import Path
-
 import bpy
 
 from . import obstacles, operators, placement, preferences, watch
+from .core.disclosure import Disclosure, disclosure
 from .core.errors import InputError
 from .core.models import Model, Provider
-from .properties import camera_of, framing_of, model_or_none
-
-STEP_ICONS = {
-    "SUBMIT": "SORTTIME",
-    "POLL": "SORTTIME",
-    "DOWNLOAD": "IMPORT",
-    "DONE": "IMAGE_DATA",
-    "FAILED": "ERROR",
-    "CANCELLED": "X",
-}
-STEP_WORDS = {"SUBMIT": "Sending", "POLL": "Painting", "DOWNLOAD": "Fetching"}
+from .drawing import elapsed, say
+from .job_panel import STEP_ICONS, draw_job
+from .notices import draw_money, draw_notices
+from .properties import camera_of, framing_of, model_or_none, request_of
 
 
 class _Tab:
@@ -53,6 +43,7 @@ class _Main:
         if problem := preferences.table_problem():
             say(layout, context, problem, "ERROR")
         _draw_generate(layout, context, model)
+        draw_money(layout, context)
 
 
 class _Jobs:
@@ -60,8 +51,7 @@ class _Jobs:
 
     def draw(self, context: bpy.types.Context) -> None:
         owner = context.window_manager
-        if watch.problem:
-            say(self.layout, context, watch.problem, "ERROR")
+        draw_notices(self.layout, context)
         if not owner.flux_depth_jobs:
             self.layout.label(text="None yet", icon="IMAGE_DATA")
             return
@@ -71,7 +61,19 @@ class _Jobs:
         chosen = min(max(owner.flux_depth_job, 0), len(owner.flux_depth_jobs) - 1)
         row = owner.flux_depth_jobs[chosen]
         if job := watch.jobs.get(row.name):
-            _draw_job(self.layout, context, job)
+            draw_job(self.layout, context, job)
+
+
+class _Sent:
+    bl_label = "What Is Sent"
+    bl_options = {"DEFAULT_CLOSED"}
+
+    def draw(self, context: bpy.types.Context) -> None:
+        if reason := obstacles.no_view(context) or obstacles.no_request(context):
+            say(self.layout, context, reason, "INFO")
+            return
+        model = model_or_none(context.scene.flux_depth)
+        _draw_disclosure(self.layout, context, disclosure(request_of(context), model), model)
 
 
 class _Depth:
@@ -146,7 +148,7 @@ class FLUXDEPTH_UL_jobs(bpy.types.UIList):
             return
         layout.label(text=job.request.prompt, icon=STEP_ICONS[job.step])
         if not job.is_final:
-            layout.progress(factor=job.progress or 0.0, text=_elapsed(job.created))
+            layout.progress(factor=job.progress or 0.0, text=elapsed(job.created))
             layout.operator("flux_depth.cancel", text="", icon="X", emboss=False).job_id = job.id
 
 
@@ -175,32 +177,14 @@ def _draw_generate(layout: bpy.types.UILayout, context: bpy.types.Context, model
         say(layout, context, reason, "INFO")
 
 
-def _draw_job(layout: bpy.types.UILayout, context: bpy.types.Context, job: object) -> None:
-    column = layout.column(align=True)
-    if not job.is_final:
-        column.label(text=f"{STEP_WORDS[job.step]}  ·  {_elapsed(job.created)}", icon=STEP_ICONS[job.step])
-        column.operator("flux_depth.cancel", icon="X").job_id = job.id
-        say(column, context, watch.hindrance(job), "ERROR")
-        return
-    if job.result:
-        row = column.row(align=True)
-        row.operator("flux_depth.show", icon="IMAGE_DATA").job_id = job.id
-        row.operator("flux_depth.put_behind", icon="CAMERA_DATA").job_id = job.id
-        _draw_eye(row, camera_of(context.scene))
-        row.operator("wm.path_open", text="", icon="FILE_FOLDER").filepath = str(Path(job.result).parent)
-        column.label(text=_facts(job))
-        return
-    say(column, context, job.error_message, STEP_ICONS[job.step])
-    if not job.retried_as:
-        _draw_remedies(layout.row(), job)
-
-
-def _draw_remedies(row: bpy.types.UILayout, job: object) -> None:
-    price = operators.price_of_retry(job)
-    button = row.operator("flux_depth.retry", text=f"Retry  ·  {price}", icon="FILE_REFRESH")
-    button.job_id, button.shown_model, button.shown_price = job.id, job.request.model, price
-    if job.error_action == "preferences":
-        row.operator("flux_depth.open_preferences", text="Preferences", icon="PREFERENCES")
+def _draw_disclosure(layout: bpy.types.UILayout, context: bpy.types.Context, sent: Disclosure, model: Model) -> None:
+    say(layout, context, f"To {sent.host}" if sent.host else "To the sandbox, on this computer", "URL")
+    say(layout, context, f"The depth map as “{sent.picture_field}”, a PNG: Preview Depth shows it", "IMAGE_ZDEPTH")
+    for name, value in sent.fields.items():
+        say(layout, context, f"{name}: {value}", "DOT")
+    if sent.key_header:
+        say(layout, context, f"Your {model.provider.label} key, in the header {sent.key_header}", "KEYINGSET")
+    say(layout, context, "Nothing else: no names, no folders, no scene, no statistics", "CHECKMARK")
 
 
 def _draw_choice(layout: bpy.types.UILayout, settings: bpy.types.PropertyGroup, name: str, otherwise: str) -> None:
@@ -232,13 +216,6 @@ def _draw_size(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
     layout.label(text=f"Picture: {framing.crop_width} × {framing.crop_height} pixels", icon="IMAGE_DATA")
 
 
-def _draw_eye(row: bpy.types.UILayout, camera: bpy.types.Object | None) -> None:
-    """Our background on or off, in one click."""
-    if camera and (slot := placement.slot_of(camera)):
-        icon = "HIDE_OFF" if slot.show_background_image else "HIDE_ON"
-        row.prop(slot, "show_background_image", text="", icon=icon)
-
-
 def _draw_background(layout: bpy.types.UILayout, camera: bpy.types.Object | None) -> None:
     slot = placement.slot_of(camera) if camera else None
     if slot is None:
@@ -248,28 +225,6 @@ def _draw_background(layout: bpy.types.UILayout, camera: bpy.types.Object | None
     column.active = slot.show_background_image
     column.prop(slot, "alpha", text="Opacity", slider=True)
     column.row().prop(slot, "display_depth", text="Depth", expand=True)
-
-
-def say(layout: bpy.types.UILayout, context: bpy.types.Context, text: str, icon: str = "NONE") -> None:
-    """A sentence, wrapped to the sidebar's width."""
-    scale = context.preferences.system.ui_scale or 1.0  # 0 where there is no window
-    letter = 6.2 * scale  # an average letter of Blender's interface font, in pixels
-    room = int((context.region.width - 45 * scale) / letter)
-    column = layout.column(align=True)
-    column.scale_y = 0.8
-    for number, line in enumerate(textwrap.wrap(text, max(room, 12))):
-        column.label(text=line, icon=icon if number == 0 else "BLANK1" if icon != "NONE" else "NONE")
-
-
-def _elapsed(since: float) -> str:
-    minutes, seconds = divmod(max(int(time.time() - since), 0), 60)
-    return f"{minutes}:{seconds:02d}"
-
-
-def _facts(job: object) -> str:
-    seed = f"  ·  seed {job.seed}" if job.seed is not None else ""
-    cost = f"${job.cost_usd:g}" if job.cost_usd else "free"
-    return f"{job.width} × {job.height}{seed}  ·  {cost}"
 
 
 def _draw_status(header: bpy.types.Header, _context: bpy.types.Context) -> None:
@@ -286,7 +241,7 @@ def _panel(space: type, part: type, number: int) -> type:
     return type(name, (space, part, bpy.types.Panel), fields)
 
 
-PARTS = (_Main, _Jobs, _Depth, _Camera, _Model, _Result)
+PARTS = (_Main, _Jobs, _Depth, _Camera, _Model, _Result, _Sent)
 classes = (
     FLUXDEPTH_UL_jobs,
     *(_panel(space, part, number) for space in (_View3D, _ImageEditor) for number, part in enumerate(PARTS)),

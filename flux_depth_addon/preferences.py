@@ -5,6 +5,7 @@ to last comes from the environment.
 """
 
 import os
+import tomllib
 from functools import cache
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from .core import models
 from .core.addresses import is_loopback
 from .core.errors import InputError
 
+JOURNAL = "journal.sqlite3"
 _typed_keys: dict[str, str] = {}
 
 
@@ -22,6 +24,15 @@ def current() -> bpy.types.AddonPreferences | None:
     """The preferences, or None where the add-on is not enabled (the command line under a bare wheel)."""
     addon = bpy.context.preferences.addons.get(__package__)
     return addon.preferences if addon else None
+
+
+@cache
+def version() -> str:
+    """This extension's, as its manifest has it."""
+    try:
+        return tomllib.loads((Path(__file__).parent / "blender_manifest.toml").read_text(encoding="utf-8"))["version"]
+    except (OSError, ValueError, KeyError):  # run from a checkout
+        return "not installed"
 
 
 @cache
@@ -105,6 +116,26 @@ def default_model() -> str:
     if preferred in ("", models.DEFAULT.partition(":")[0]):
         return models.DEFAULT
     return next((model.id for model in table().of(preferred)), models.DEFAULT)
+
+
+def cap() -> float | None:
+    """The most that a month may cost, in US dollars; None for no limit."""
+    chosen = current()
+    return chosen.cap_usd if chosen and chosen.use_cap else None
+
+
+def asks_above() -> float:
+    """What a click may cost, in US dollars, before it is asked about."""
+    chosen = current()
+    return chosen.asks_above_usd if chosen else float("inf")
+
+
+def other_folders() -> list[Path]:
+    """Where this extension kept its journal under other Blenders and other repositories; looks on the disk."""
+    user = Path(bpy.utils.resource_path("USER"))
+    homes = [user, *(path for path in user.parent.glob("[0-9]*.[0-9]*") if path != user and path.is_dir())]
+    found = [path.parent for home in homes for path in home.glob(f"extensions/.user/*/flux_depth/{JOURNAL}")]
+    return [folder for folder in sorted(found, reverse=True) if folder.resolve() != data_folder().resolve()]
 
 
 def output_folder(blend: str) -> Path:

@@ -3,11 +3,11 @@
 from functools import cache
 
 import bpy
-from bpy.props import EnumProperty, StringProperty
+from bpy.props import BoolProperty, EnumProperty, FloatProperty, StringProperty
 
 from . import preferences, watch
 from .core.models import Provider
-from .panels import say
+from .drawing import say
 
 
 def _provider_items(_preferences: object, _context: object) -> list[tuple[str, str, str]]:
@@ -42,6 +42,23 @@ class FLUXDEPTH_AP_preferences(bpy.types.AddonPreferences):
             ("CHOSEN", "To a Folder", "A folder of your choice"),
         ],
     )
+    use_cap: BoolProperty(name="Monthly Limit", description="Send nothing that would make a month cost more than this")
+    cap_usd: FloatProperty(
+        name="Monthly Limit",
+        description="US dollars. What is charged, perhaps charged and still waiting counts",
+        default=10.0,
+        min=0.0,
+        soft_max=100.0,
+        precision=2,
+    )
+    asks_above_usd: FloatProperty(
+        name="Ask Above",
+        description="US dollars. A click that costs more than this is asked about first",
+        default=0.5,
+        min=0.0,
+        soft_max=10.0,
+        precision=2,
+    )
     folder: StringProperty(name="Folder", description="Where finished pictures are written", subtype="DIR_PATH")
 
     def draw(self, _context: bpy.types.Context) -> None:
@@ -55,6 +72,12 @@ def _draw(layout: bpy.types.UILayout, chosen: bpy.types.AddonPreferences) -> Non
     for provider in preferences.table().providers.values():
         if provider.key_header:
             _draw_provider(layout.box(), chosen, provider)
+    row = layout.row(heading="Monthly Limit, $")
+    row.prop(chosen, "use_cap", text="")
+    limit = row.row()
+    limit.active = chosen.use_cap
+    limit.prop(chosen, "cap_usd", text="")
+    layout.prop(chosen, "asks_above_usd", text="Ask Above, $")
     layout.prop(chosen, "output")
     if chosen.output == "CHOSEN":
         layout.prop(chosen, "folder")

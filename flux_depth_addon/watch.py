@@ -8,18 +8,19 @@ from __future__ import annotations
 
 import time
 import traceback
-from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import bpy
 from bpy.app.handlers import persistent
 
-from . import placement, preferences, worker_process
-from .core.errors import FluxDepthError, InputError, JournalError
+from . import arrivals, preferences, worker_process
+from .core.errors import DamagedJournalError, FluxDepthError, InputError, JournalError
 
 if TYPE_CHECKING:
     from .core.job import Job
     from .core.journal import Journal
+    from .core.ledger import Ledger
+    from .core.recovery import Offer
 
 TICK_SECONDS = 0.25
 PROBLEM_SECONDS = 5.0
@@ -42,18 +43,29 @@ connections: dict[str, tuple[str, bool]] = {}
 problem = ""
 """Why the journal cannot be looked at, or nothing."""
 
+damaged = False
+"""Whether that is because its file is damaged, for which there is a button."""
+
+session: Ledger | None = None
+month: Ledger | None = None
+"""What was spent since this Blender started, and this month."""
+
+offers: list[Offer] = []
+"""Journals of other Blenders that could be brought in."""
+
 _journal: Journal | None = None
 _version: tuple[int, int] | None = None
 _restart_at = 0.0
 _told: list[str] = []
-_from_this_file: set[str] = set()
+_started = time.time()
+_looked_elsewhere = False
 
 
 def journal() -> Journal:
     """This Blender's journal, opened at the first need; raises InputError."""
     global _journal
     if _journal and not _journal.is_there():
-        _let_go_of_journal()
+        let_go_of_journal()
     if _journal is None:
         from .core.journal import Journal
 
@@ -64,7 +76,7 @@ def journal() -> Journal:
 def follow(job: Job | None = None) -> None:
     """Begin to look; a job given here was asked for in the file that is open."""
     if job:
-        _from_this_file.add(job.id)
+        arrivals.from_this_file.add(job.id)
     if not bpy.app.timers.is_registered(_tick):
         bpy.app.timers.register(_tick, first_interval=0.01, persistent=True)
 
@@ -93,15 +105,19 @@ def hindrance(job: Job) -> str:
 
 def refresh() -> None:
     """Read what was committed since the last look; place pictures that belong to the open file."""
-    global _version
+    global _version, session, month
     version = journal().version()
     if version != _version:
+        from .core.ledger import month_began
+
         found, tested, waited = journal().jobs(LISTED), journal().connections(), len(on_their_way())
+        session, month = journal().ledger(_started), journal().ledger(month_began())
         jobs.clear()
         jobs.update((job.id, job) for job in found)
         connections.clear()
         connections.update(tested)
         _version = version
+        arrivals.note_news(found)
         _fill_list()
         if waited != len(on_their_way()):
             _redraw_status_bars()
@@ -110,11 +126,12 @@ def refresh() -> None:
 
 def _tick() -> float | None:
     """Blender drops a timer that raises, and the pictures with it: what may pass is said, and looked at again."""
-    global problem
+    global problem, damaged
+    damaged = False
     try:
         pause, problem = _look(), ""
     except (FluxDepthError, JournalError) as error:
-        pause, problem = PROBLEM_SECONDS, str(error)
+        pause, problem, damaged = PROBLEM_SECONDS, str(error), isinstance(error, DamagedJournalError)
     except Exception as error:  # the window's edge, as the buttons are
         traceback.print_exc()
         pause, problem = PROBLEM_SECONDS, f"An unexpected problem ({type(error).__name__}); see the console"
@@ -123,13 +140,26 @@ def _tick() -> float | None:
 
 
 def _look() -> float | None:
-    if not (preferences.data_folder() / "journal.sqlite3").is_file():
-        _let_go_of_journal()
+    _look_elsewhere()
+    if not (preferences.data_folder() / preferences.JOURNAL).is_file():
+        let_go_of_journal()
         return None
     refresh()
     _tell_worker()
     _keep_worker()
-    return TICK_SECONDS if on_their_way() or _arrived() or is_testing() else None
+    return TICK_SECONDS if on_their_way() or arrivals.unplaced(jobs.values()) or is_testing() else None
+
+
+def _look_elsewhere() -> None:
+    """Once: an older Blender's folder may hold pictures that were paid for."""
+    global _looked_elsewhere
+    if _looked_elsewhere:
+        return
+    _looked_elsewhere = True
+    if folders := preferences.other_folders():
+        from .core.recovery import look
+
+        offers[:] = [offer for folder in folders if (offer := look(folder, journal()))]
 
 
 def is_testing() -> bool:
@@ -166,37 +196,16 @@ def _fill_list() -> None:
         rows.add().name = job_id
 
 
-def _arrived() -> list[Job]:
-    """Pictures of the open file that were not shown yet, oldest first."""
-    return [job for job in reversed(jobs.values()) if job.result and not job.seen and _belongs_here(job)]
-
-
 def _place_arrivals() -> None:
-    arrived = _arrived()
-    if not arrived or bpy.app.is_job_running("RENDER"):  # a render reads what placing would change
+    arrived = arrivals.unplaced(reversed(jobs.values()))
+    if arrived and bpy.app.is_job_running("RENDER"):  # a render reads what placing would change
         return
-    for job in arrived:
-        with suppress(InputError):  # deleted meanwhile: the list says so when it is asked to show it
-            placement.place(job)
-    journal().mark_seen([job.id for job in arrived])
-    _push_undo()
-    refresh()
-
-
-def _belongs_here(job: Job) -> bool:
-    return job.id in _from_this_file or bool(job.origin and job.origin == bpy.data.filepath)
-
-
-def _push_undo() -> None:
-    """A step of its own, so that taking back the last edit does not take the picture along."""
-    windows = _idle_windows()
-    if not bpy.app.background and windows == list(bpy.context.window_manager.windows):
-        with bpy.context.temp_override(window=windows[0]):
-            bpy.ops.ed.undo_push(message="FLUX Depth Picture")
-
-
-def _idle_windows() -> list[bpy.types.Window]:
-    return [window for window in bpy.context.window_manager.windows if not window.modal_operators]
+    told = arrived + arrivals.failed_in_sight(jobs.values())
+    if arrived:
+        arrivals.place(arrived)
+    if told:
+        journal().mark_seen([job.id for job in told])
+        refresh()
 
 
 def redraw() -> None:
@@ -209,12 +218,13 @@ def redraw() -> None:
 
 
 def _redraw_status_bars() -> None:
-    for window in _idle_windows():  # a tool that is in use has its own words there
+    for window in arrivals.idle_windows():  # a tool that is in use has its own words there
         with bpy.context.temp_override(window=window):
             window.workspace.status_text_set(None)  # the one call that redraws a status bar
 
 
-def _let_go_of_journal() -> None:
+def let_go_of_journal() -> None:
+    """Close it; the next look opens it anew."""
     global _journal, _version
     if _journal:
         _journal.close()
@@ -226,7 +236,7 @@ def _let_go_of_journal() -> None:
 @persistent
 def _another_file(*_ignored: object) -> None:
     global _version
-    _from_this_file.clear()
+    arrivals.another_file()
     _version = None
     follow()
 
@@ -239,9 +249,12 @@ def register() -> None:
 
 def unregister() -> None:
     """Stop looking. The worker fetches what is paid for, then ends by itself."""
+    global _looked_elsewhere
     bpy.app.handlers.load_post.remove(_another_file)
     if bpy.app.timers.is_registered(_tick):
         bpy.app.timers.unregister(_tick)
     worker_process.let_go()
-    _from_this_file.clear()
-    _let_go_of_journal()
+    arrivals.forget()
+    offers.clear()
+    _looked_elsewhere = False
+    let_go_of_journal()

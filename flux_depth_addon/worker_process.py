@@ -45,8 +45,16 @@ def last_words(folder: Path) -> str:
     """What the worker said when it ended by an error, or nothing."""
     if _worker is None or _worker.poll() in (None, 0):
         return ""
-    lines = (folder / "worker.log").read_text(encoding="utf-8", errors="replace").split("\n")
+    lines = log(folder).split("\n")
     return next((line.strip()[:200] for line in reversed(lines) if line.strip()), f"exit code {_worker.poll()}")
+
+
+def log(folder: Path) -> str:
+    """What the last worker wrote to its error output, which is nothing as long as all is well."""
+    try:
+        return (folder / "worker.log").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return ""
 
 
 def feed(message: dict[str, Any]) -> bool:

@@ -29,7 +29,7 @@ HOMES = {
 BANNED = {"pip", "ensurepip", "multiprocessing", "asyncio", "pickle"}
 """What nobody imports: installs, other ways to run beside Blender, and what runs strangers' data."""
 
-EDGES = {"operators.py", "watch.py", "core/worker.py"}
+EDGES = {"button.py", "watch.py", "core/worker.py"}
 """Where any exception at all may end: the window's buttons and its timer, which Blender drops when it raises, and the
 worker's jobs."""
 
@@ -52,6 +52,7 @@ ARROWS = {
     "receipt": {"errors", "job", "picture"},
     "journal": {"causes", "database", "errors", "job", "ledger", "picture", "receipt", "request"},
     "report": {"addresses", "job"},
+    "disclosure": {"addresses", "models", "providers", "request"},
     "recovery": {"database", "errors", "job", "journal", "receipt"},
     "worker": {"errors", "client", "job", "journal", "models", "sandbox"},
 }

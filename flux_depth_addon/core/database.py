@@ -40,6 +40,7 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         "CREATE INDEX job_fingerprint ON job (fingerprint)",
         "CREATE INDEX job_sent ON job (submit_started)",
         "CREATE TABLE adopted (folder TEXT PRIMARY KEY)",
+        "UPDATE job SET seen = 1 WHERE step IN ('FAILED', 'CANCELLED')",
     ),
 )
 """What brings a journal from each version of its schema to the next; what has shipped is never changed."""

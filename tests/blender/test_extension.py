@@ -142,7 +142,7 @@ def test_a_preview_shows_the_map_and_says_what_it_is_worth(settings, part):
 def test_an_unforeseen_problem_in_a_button_is_one_sentence(part):
     said = []
     button = SimpleNamespace(run=lambda _context: 1 / 0, report=lambda _kind, text: said.append(text))
-    result = part("operators")._Button.execute(button, None)
+    result = part("button").Button.execute(button, None)
     assert result == {"CANCELLED"}
     assert "ZeroDivisionError" in said[0]
 

@@ -470,7 +470,7 @@ def test_a_retry_that_was_shown_as_free_does_not_spend(ready, part, endpoint):
     journal.cancel(job.id)
     watch.refresh()
     label, shown = button(drawn(part), "flux_depth.retry")
-    assert (label, shown["shown_price"]) == ("Retry  ·  free", "free")
+    assert (label, shown["shown_price"]) == ("Fetch  ·  free", "free")
     journal.retry(job.id)  # as another Blender does
     given_up = {"step": part("core.job").Step.FAILED, "error_kind": "provider"}
     journal.save(replace(journal.claim(job_id=job.id), **given_up), release=True)

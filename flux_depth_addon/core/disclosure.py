@@ -1,0 +1,32 @@
+"""What leaves this computer when a request is sent: every field, and to whom."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from .addresses import host_of
+from .models import Model
+from .providers import bfl
+from .request import Request
+
+__all__ = ["Disclosure", "disclosure"]
+
+
+class Disclosure(NamedTuple):
+    """One submission, as the provider will see it."""
+
+    host: str
+    """Empty for the sandbox, which is on this computer."""
+    key_header: str
+    """The header that holds the key; empty where none is sent."""
+    picture_field: str
+    """The field that holds the control image."""
+    fields: dict[str, str]
+    """All other fields of the body, in order."""
+
+
+def disclosure(request: Request, model: Model) -> Disclosure:
+    """What would be sent for this request; made from the very body that is sent."""
+    body = bfl.body(request, model, b"")
+    fields = {name: str(value) for name, value in body.items() if name != model.map_field}
+    return Disclosure(host_of(model.provider.base), model.provider.key_header, model.map_field, fields)

@@ -1,0 +1,25 @@
+"""Words in a panel: sentences that wrap, and times that read."""
+
+from __future__ import annotations
+
+import textwrap
+import time
+
+import bpy
+
+
+def say(layout: bpy.types.UILayout, context: bpy.types.Context, text: str, icon: str = "NONE") -> None:
+    """A sentence, wrapped to the sidebar's width."""
+    scale = context.preferences.system.ui_scale or 1.0  # 0 where there is no window
+    letter = 6.2 * scale  # an average letter of Blender's interface font, in pixels
+    room = int((context.region.width - 45 * scale) / letter)
+    column = layout.column(align=True)
+    column.scale_y = 0.8
+    for number, line in enumerate(textwrap.wrap(text, max(room, 12))):
+        column.label(text=line, icon=icon if number == 0 else "BLANK1" if icon != "NONE" else "NONE")
+
+
+def elapsed(since: float) -> str:
+    """Minutes and seconds since then."""
+    minutes, seconds = divmod(max(int(time.time() - since), 0), 60)
+    return f"{minutes}:{seconds:02d}"
