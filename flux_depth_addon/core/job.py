@@ -21,6 +21,7 @@ __all__ = [
     "COLUMNS",
     "DEFAULT_TIMEOUT",
     "FINAL",
+    "LONGEST_WAIT",
     "Job",
     "Step",
     "advance",
@@ -42,6 +43,9 @@ GIVEN_UP_THERE = {"provider", "moderated"}
 
 FIRST_POLL, LONGEST_POLL = 0.5, 5.0
 """Seconds between polls; in between, a tenth of the time waited so far, so that waiting costs at most a tenth more."""
+
+LONGEST_WAIT = 150.0
+"""Seconds until the next step, at most, whatever a provider asks for."""
 
 
 class Step(StrEnum):
@@ -301,7 +305,7 @@ def _later(job: Job, problem: TryLaterError) -> Job:
         cause = "given_up_fetching" if job.remote_id else "given_up_sending"
         return _failed(job, failure(cause, problem=problem, minutes=_minutes(job)))
     seconds = min(2.0 ** min(job.attempts, 5), 30.0) if problem.seconds is None else max(problem.seconds, FIRST_POLL)
-    return replace(job, attempts=job.attempts + 1, due=now + seconds)
+    return replace(job, attempts=job.attempts + 1, due=now + min(seconds, LONGEST_WAIT))
 
 
 def _minutes(job: Job) -> str:

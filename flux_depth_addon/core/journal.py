@@ -18,7 +18,7 @@ from . import receipt
 from .causes import failure
 from .database import FILE, Database
 from .errors import InputError, JournalError
-from .job import DEFAULT_TIMEOUT, Job, Step, cancelled, from_row, going_on, to_row
+from .job import DEFAULT_TIMEOUT, LONGEST_WAIT, Job, Step, cancelled, from_row, going_on, to_row
 from .ledger import Ledger, ledger, month_began
 from .picture import write_whole
 from .request import Request, fingerprint
@@ -30,6 +30,9 @@ LEASE_SECONDS = 30.0
 
 DOUBLE_CLICK_SECONDS = 1.0
 """Within it of the same request, a click is the second half of a double click."""
+
+FARTHEST = LONGEST_WAIT + LEASE_SECONDS
+"""Seconds: a moment farther ahead than anyone waits was written before the computer's clock was put back."""
 
 UNFINISHED = (Step.SUBMIT, Step.POLL, Step.DOWNLOAD)
 SENT = (Step.POLL, Step.DOWNLOAD)
@@ -180,9 +183,9 @@ class Journal:
         with self._database.writing() as database:
             rows = database.execute(
                 f"""UPDATE job SET owner = ?, lease = ? WHERE id = (
-                        SELECT id FROM job WHERE step IN ({_places(steps)}) AND due <= ? AND {wanted}
-                        AND (owner IS NULL OR lease < ?) ORDER BY due LIMIT 1) RETURNING *""",
-                (self.owner, now + LEASE_SECONDS, *steps, now, *((job_id,) if job_id else names), now),
+                        SELECT id FROM job WHERE step IN ({_places(steps)}) AND {wanted}
+                        AND {_past("due")} AND (owner IS NULL OR {_past("lease")}) ORDER BY due LIMIT 1) RETURNING *""",
+                (self.owner, now + LEASE_SECONDS, *steps, *((job_id,) if job_id else names), *_around(now) * 2),
             ).fetchall()
             try:
                 return receipt.completed(self._job(dict(rows[0]))) if rows else None
@@ -214,8 +217,9 @@ class Journal:
         """When `claim` may next find a job, in seconds since 1970; None when nothing is left."""
         names, steps = tuple(providers), UNFINISHED if submit else SENT
         due = self._database.read(
-            f"""SELECT min(CASE WHEN owner IS NULL THEN due ELSE max(due, lease) END) FROM job
-                WHERE step IN ({_places(steps)}) AND provider IN ({_places(names)})""",
+            f"""SELECT min(max(iif({_past("due")}, 0, due), iif(owner IS NULL OR {_past("lease")}, 0, lease)))
+                FROM job WHERE step IN ({_places(steps)}) AND provider IN ({_places(names)})""",
+            *_around(time.time()) * 2,
             *steps,
             *names,
         )[0][0]
@@ -341,6 +345,14 @@ class Journal:
 
     def _job(self, row: dict[str, Any]) -> Job:
         return from_row(row, self.folder / "jobs" / str(row["id"]))
+
+
+def _past(column: str) -> str:
+    return f"({column} <= ? OR {column} > ?)"
+
+
+def _around(now: float) -> tuple[float, float]:
+    return now, now + FARTHEST
 
 
 def _row(job: Job) -> dict[str, Any]:

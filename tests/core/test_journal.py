@@ -243,6 +243,21 @@ def test_a_job_taken_meanwhile_is_lost_to_the_first(journal: Journal, other: Jou
     assert journal.get(mine.id) == theirs
 
 
+def test_a_clock_that_is_put_back_holds_no_job_up(
+    journal: Journal, other: Journal, add: Add, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    due_at_once = add()
+    journal.save(claimed(journal, due=time.time() + 30), release=True)
+    held_by_the_dead = add()
+    claimed(journal)
+    an_hour_ago = time.time() - 3600
+    monkeypatch.setattr(time, "time", lambda: an_hour_ago)
+    due = other.next_due(providers=PROVIDERS)
+    assert due is not None
+    assert due <= an_hour_ago
+    assert {claimed(other).id, claimed(other).id} == {due_at_once.id, held_by_the_dead.id}
+
+
 def test_a_released_job_can_be_taken_again_at_once(journal: Journal, other: Journal, add: Add) -> None:
     add()
     journal.save(claimed(journal), release=True)
