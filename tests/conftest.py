@@ -1,0 +1,51 @@
+"""What every suite takes: how many kills and examples its campaigns make, from which seed, and what they found."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+
+@dataclass(frozen=True)
+class Campaign:
+    """The size of the campaigns. Without a seed of their own they take the same course at every run."""
+
+    kills: int
+    examples: int
+    seed: int | None
+    figures: list[str] = field(default_factory=list)
+
+    def tell(self, figures: str) -> None:
+        """Have this printed at the end of the run."""
+        self.figures.append(figures)
+
+
+CAMPAIGN = pytest.StashKey[Campaign]()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup("campaigns")
+    group.addoption("--kills", type=int, default=6, help="processes killed by each kill campaign (6)")
+    group.addoption("--examples", type=int, default=120, help="histories tried by the state machine (120)")
+    group.addoption("--seed", type=int, help="another course than the one that is taken at every run")
+    group.addoption("--figures", type=Path, metavar="FILE", help="add what the campaigns found to this file")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.stash[CAMPAIGN] = Campaign(*(config.getoption(name) for name in ("kills", "examples", "seed")))
+
+
+@pytest.fixture(scope="session")
+def campaign(pytestconfig: pytest.Config) -> Campaign:
+    """What the command line asked for."""
+    return pytestconfig.stash[CAMPAIGN]
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    found = "".join(f"\n{figures}\n" for figures in config.stash[CAMPAIGN].figures)
+    terminalreporter.write(found)
+    if file := config.getoption("figures"):
+        with file.open("a", encoding="utf-8") as target:
+            target.write(found)
