@@ -23,6 +23,9 @@ __all__ = ["body", "read_probe", "read_result", "read_submission"]
 USD_PER_CREDIT = 0.01
 """docs.bfl.ai: one credit is one US cent."""
 
+MAX_TEXT = 8192
+"""Characters of an id, a word or an address: what web servers take for one, and four times a signed one."""
+
 READY = {"ready", "success", "succeeded", "completed"}
 FAILED = {"error", "failed", "failure"}
 MODERATED = {"request moderated", "content moderated", "moderated"}
@@ -76,10 +79,10 @@ def read_submission(answer: Answer, model: Model) -> Accepted:
         raise _refusal(answer, model)
     data = _object(answer.json)
     remote_id = data.get("id") or _object(data.get("data")).get("id") or data.get("task_id")
-    remote_id = _text(str(remote_id) if type(remote_id) is int else remote_id)
-    if 0 < len(remote_id) <= 500:
-        return Accepted(remote_id, _text(data.get("polling_url")), _cost(data.get("cost")))
-    if "error" in data:
+    name = _text(str(remote_id) if type(remote_id) is int else remote_id)
+    if 0 < len(name) <= 500:
+        return Accepted(name, _text(data.get("polling_url")), _cost(data.get("cost")))
+    if "error" in data and not remote_id:
         raise _refusal(answer, model)
     raise failure("answer_without_id", provider=model.provider.label)
 
@@ -156,24 +159,28 @@ def _refusal(answer: Answer, model: Model) -> FluxDepthError:
 
 
 def _message(answer: Answer) -> str:
-    """The server's own words, from any of the documented envelopes, as one short printable line."""
-    words = " ".join(_words(answer.json))
-    words = re.sub(r"\s*\(request id:[^)]*\)", "", words)
-    return "".join(letter for letter in " ".join(words.split()) if letter.isprintable())[:300].rstrip(" .")
+    """The server's own words, from any of the documented envelopes."""
+    return _line(re.sub(r"\s*\(request id:[^)]*\)", "", " ".join(_words(answer.json))), 300).rstrip(" .")
 
 
-def _words(data: object) -> Iterator[str]:
+def _line(words: str, longest: int) -> str:
+    """One short printable line."""
+    return "".join(letter for letter in " ".join(words.split()) if letter.isprintable())[:longest]
+
+
+def _words(data: object, levels: int = 8) -> Iterator[str]:
+    """The words of an envelope; no documented one has more levels, and a hostile one has thousands."""
     match data:
         case str():
             yield data
-        case {"loc": [*loc], "msg": str(msg)}:
-            yield f"{loc[-1]}: {msg}" if loc else msg
-        case list():
+        case {"loc": [*_, str() | int() as field], "msg": str(msg)}:
+            yield f"{field}: {msg}"
+        case list() if levels:
             for part in data[:3]:
-                yield from _words(part)
-        case dict():
+                yield from _words(part, levels - 1)
+        case dict() if levels:
             named = (data[name] for name in ("error", "detail", "message", "fail_reason", "msg") if data.get(name))
-            yield from _words(next(named, None))
+            yield from _words(next(named, None), levels - 1)
 
 
 def _because(answer: Answer) -> str:
@@ -184,8 +191,9 @@ def _because(answer: Answer) -> str:
 def _reasons(data: dict[str, Any]) -> str:
     details = data.get("details")
     listed = _object(details).get("Moderation Reasons") or data.get("fail_reason") or details
-    words = ", ".join(str(reason) for reason in listed) if isinstance(listed, list) else _text(listed)
-    return f" ({words[:200]})" if words.isprintable() and words else ""
+    reasons = listed if isinstance(listed, list) else [listed]
+    words = _line(", ".join(reason for reason in reasons if isinstance(reason, str)), 200)
+    return f" ({words})" if words else ""
 
 
 def _code(data: object) -> str:
@@ -228,5 +236,5 @@ def _object(value: object) -> dict[str, Any]:
 
 
 def _text(value: object) -> str:
-    """Text that the journal can hold; JSON also has halves of letters."""
-    return value if isinstance(value, str) and value.isprintable() else ""
+    """Text that the journal can hold; JSON also has halves of letters, and lines without end."""
+    return value if isinstance(value, str) and len(value) <= MAX_TEXT and value.isprintable() else ""

@@ -1,0 +1,58 @@
+"""What the fuzz tests share: how much they try, and what every sentence that is shown must be."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+
+from flux_depth_addon.core.errors import FluxDepthError
+from flux_depth_addon.core.models import load
+
+LONGEST_SENTENCE = 1000
+KEY = "sk-geheim/42"
+TABLE = load()
+COMET = TABLE["cometapi:flux-pro-1-0-depth-finetuned"]
+BFL = TABLE["bfl:flux-pro-1.0-depth"]
+
+anything = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.sampled_from([0, -1, 1, 2**63 - 1, 2**63, -(2**63) - 1, 10**400])
+    | st.floats()
+    | st.text(max_size=20)
+    | st.sampled_from(["\ud800", "\0", "\u202e", "\r\nX: y", "é" * 3000, KEY, "https://a.invalid/p.png", "Ready"]),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=4),
+    max_leaves=12,
+)
+"""Any value that JSON can hold, and those that have broken programs."""
+
+
+def effort(share: float = 1.0, *, seconds: float = 2.0, **more: Any) -> settings:
+    """This share of the profile's examples, the same in every run; an example that takes longer has hung."""
+    return settings(
+        max_examples=max(5, round(share * settings.default.max_examples)),  # type: ignore[union-attr]
+        derandomize=True,
+        database=None,
+        deadline=seconds * 1000,
+        suppress_health_check=list(HealthCheck),
+        **more,
+    )
+
+
+def nested(depth: int, opening: str, closing: str, core: str = "1") -> bytes:
+    """JSON that goes down so far."""
+    return (opening * depth + core + closing * depth).encode()
+
+
+def check_sentence(error: BaseException | str, *, key: str = KEY) -> None:
+    """One printable line that is not too long for a panel and holds no key: what the window and the journal can take."""
+    sentence = str(error)
+    assert sentence.strip(), repr(error)
+    assert sentence.isprintable(), ascii(sentence)
+    assert len(sentence) <= LONGEST_SENTENCE, f"{len(sentence)} characters: {sentence[:200]}"
+    assert key not in sentence
+    if isinstance(error, FluxDepthError):
+        assert getattr(error, "charged", None) in ("no", "yes", "unknown")
