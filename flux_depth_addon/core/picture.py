@@ -47,7 +47,9 @@ def store(data: bytes, framing: Framing, path: Path) -> tuple[int, int]:
     if framing.whole and picture.format == kind and picture.size == (framing.width, framing.height):
         write_whole(path, data)
         return picture.size
-    frame = crop_picture(picture.convert("RGB"), framing)
+    colours = picture.convert("RGB")
+    colours.info = {}  # what else its file said need not fit the file that is written: a transparent 16-bit grey, say
+    frame = crop_picture(colours, framing)
     buffer = BytesIO()
     frame.save(buffer, kind, quality=95)
     write_whole(path, buffer.getvalue())

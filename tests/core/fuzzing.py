@@ -48,7 +48,7 @@ def nested(depth: int, opening: str, closing: str, core: str = "1") -> bytes:
 
 
 def check_sentence(error: BaseException | str, *, key: str = KEY) -> None:
-    """One printable line that is not too long for a panel and holds no key: what the window and the journal can take."""
+    """One printable line, not too long for a panel, with no key in it: what the window and the journal can take."""
     sentence = str(error)
     assert sentence.strip(), repr(error)
     assert sentence.isprintable(), ascii(sentence)

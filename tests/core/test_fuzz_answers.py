@@ -20,7 +20,7 @@ from tests.core.fuzzing import BFL, COMET, anything, check_sentence, effort, nes
 models = st.sampled_from([COMET, BFL])
 statuses = st.sampled_from([200, 200, 200, 201, 202, 204, 301, 400, 401, 402, 403, 404, 408, 409, 413, 422, 425, 429])
 statuses |= st.sampled_from([500, 502, 503, 504, 524, 529, 599]) | st.integers(100, 999)
-waits = st.sampled_from(["", "0", "5", "-1", "nan", "inf", "1e400", "Wed, 21 Oct 2026 07:28:00 GMT", "९", "1_0", "\xb2"])
+waits = st.sampled_from(["", "0", "5", "-1", "nan", "inf", "1e400", "Wed, 21 Oct 2026 07:28:00 GMT", "९", "\xb2"])
 headers = st.fixed_dictionaries({}, optional={"retry-after": waits | st.text(max_size=8)})
 
 NAMES = ["id", "task_id", "status", "state", "polling_url", "cost", "result", "progress", "details", "data", "sample"]
@@ -86,10 +86,11 @@ def the_end(read: Callable[[Answer, Model], Any], answer: Answer, model: Model) 
     try:
         return read(answer, model)
     except FluxDepthError as error:
-        check_sentence(error)
-        if isinstance(error, TryLaterError):
-            assert error.seconds is None or (math.isfinite(error.seconds) and 0 <= error.seconds <= 150)
-        return error
+        end = error
+    check_sentence(end)
+    if isinstance(end, TryLaterError):
+        assert end.seconds is None or (math.isfinite(end.seconds) and 0 <= end.seconds <= 150)
+    return end
 
 
 def ids(data: object) -> Iterator[object]:
