@@ -121,13 +121,18 @@ def default_model() -> str:
 def cap() -> float | None:
     """The most that a month may cost, in US dollars; None for no limit."""
     chosen = current()
-    return chosen.cap_usd if chosen and chosen.use_cap else None
+    return _cents(chosen.cap_usd) if chosen and chosen.use_cap else None
 
 
 def asks_above() -> float:
     """What a click may cost, in US dollars, before it is asked about."""
     chosen = current()
-    return chosen.asks_above_usd if chosen else float("inf")
+    return _cents(chosen.asks_above_usd) if chosen else float("inf")
+
+
+def _cents(usd: float) -> float:
+    """As it was typed: Blender keeps 0.06 as 0.05999999865889549."""
+    return round(usd, 4)
 
 
 def other_folders() -> list[Path]:

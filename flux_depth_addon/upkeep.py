@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 from platform import platform
+from typing import TYPE_CHECKING
 
 import bpy
 from bpy.props import StringProperty
@@ -12,6 +13,9 @@ from bpy.props import StringProperty
 from . import arrivals, placement, preferences, watch, worker_process
 from .button import Button, JobButton
 from .core.errors import InputError
+
+if TYPE_CHECKING:
+    from .core.job import Job
 
 
 class FLUXDEPTH_OT_use_sandbox(Button):
@@ -86,10 +90,7 @@ class FLUXDEPTH_OT_copy_report(JobButton):
     bl_label = "Copy Report"
 
     def run(self, context: bpy.types.Context) -> None:
-        from .core.report import report
-
-        job, log = watch.journal().get(self.job_id), worker_process.log(preferences.data_folder())
-        context.window_manager.clipboard = report(job, _surroundings(), log, preferences.keys().values())
+        context.window_manager.clipboard = report_of(watch.journal().get(self.job_id))
         self.report({"INFO"}, "The report is in the clipboard: paste it into a message to us")
 
 
@@ -160,6 +161,14 @@ class FLUXDEPTH_OT_start_new_journal(Button):
         number = start_anew(preferences.data_folder())
         watch.follow()
         self.report({"INFO"}, f"{number} jobs were found again; the damaged journal was set aside")
+
+
+def report_of(job: Job) -> str:
+    """What the clipboard gets."""
+    from .core.report import report
+
+    log = worker_process.log(preferences.data_folder())
+    return report(job, _surroundings(), log, preferences.keys().values())
 
 
 def _wave_away() -> None:
