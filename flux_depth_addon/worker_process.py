@@ -21,6 +21,8 @@ from .core.models import Table
 
 PACKAGE = Path(__file__).parent
 LIBRARIES = ("requests", "PIL", "numpy")
+OPTIONAL = ("truststore",)
+"""Libraries without which a child works too."""
 
 _worker: subprocess.Popen[bytes] | None = None
 
@@ -119,8 +121,9 @@ def _environment(table: Table) -> dict[str, str]:
 
 
 def _libraries() -> Iterator[str]:
-    for name in LIBRARIES:
+    for name in (*LIBRARIES, *OPTIONAL):
         spec = find_spec(name)
-        if spec is None or not spec.origin:
+        if spec and spec.origin:
+            yield str(Path(spec.origin).parents[1])
+        elif name in LIBRARIES:
             raise InputError(f"This Blender's Python lacks {name}: install FLUX Depth's own zip for this platform.")
-        yield str(Path(spec.origin).parents[1])

@@ -36,8 +36,8 @@ def main(*, everywhere: bool = False) -> int:
     """Writes dist/flux_depth-VERSION-PLATFORM.zip for this platform, or for every one. Raises SetupError."""
     platforms = sorted(PLATFORMS) if everywhere else [this_platform()]
     python = environments.prepare(environments.blender(environments.blender_version(None)))
-    wheels = [wheel(name, abi) for name in platforms for abi in ABIS]
-    stage(STAGE, platforms, wheels)
+    wheels = {wheel for name in platforms for abi in ABIS for wheel in locked_wheels(name, abi)}
+    stage(STAGE, platforms, sorted(wheels))
     DIST.mkdir(exist_ok=True)
     for old in DIST.glob("*.zip"):
         old.unlink()
@@ -77,31 +77,33 @@ def stage(folder: Path, platforms: Iterable[str], wheels: Iterable[Path]) -> Non
     (folder / "blender_manifest.toml").write_text(shipped, encoding="utf-8")
 
 
-def wheel(name: str, abi: str) -> Path:
-    """The locked Pillow for that platform and Python, downloaded once. Raises SetupError."""
+def locked_wheels(name: str, abi: str) -> list[Path]:
+    """Of every locked library the wheel for that platform and Python, downloaded once. Raises SetupError."""
     return _downloaded(name, abi) or _download(name, abi)
 
 
-def unpack_pillow() -> None:
-    """Pillow for a Blender executable, which carries none: .dev/pillow/cp311 and cp313."""
+def unpack_libraries() -> None:
+    """What ships, for a Blender executable, which carries none of it: .dev/libraries/cp311 and cp313."""
     for abi in ABIS:
-        folder = HOME / "pillow" / abi
+        folder = HOME / "libraries" / abi
         if not folder.is_dir():
-            path = wheel(this_platform(), abi)
             unfinished = folder.with_suffix(".part")
             shutil.rmtree(unfinished, ignore_errors=True)
-            zipfile.ZipFile(path).extractall(unfinished)
+            for path in locked_wheels(this_platform(), abi):
+                zipfile.ZipFile(path).extractall(unfinished)
             unfinished.rename(folder)
 
 
-def _downloaded(name: str, abi: str) -> Path | None:
-    locked = LOCK.read_text(encoding="utf-8")
-    found = WHEELS.glob(f"*-{abi}-{abi}-{PLATFORMS[name][1]}.whl")
-    return next((path for path in found if hashlib.sha256(path.read_bytes()).hexdigest() in locked), None)
+def _downloaded(name: str, abi: str) -> list[Path]:
+    """The locked wheels that are there, when none is missing."""
+    lock = LOCK.read_text(encoding="utf-8")
+    found = [*WHEELS.glob(f"*-{abi}-{abi}-{PLATFORMS[name][1]}.whl"), *WHEELS.glob("*-py3-none-any.whl")]
+    sound = [path for path in found if hashlib.sha256(path.read_bytes()).hexdigest() in lock]
+    return sound if len(sound) == lock.count("==") else []
 
 
-def _download(name: str, abi: str) -> Path:
-    say(f"Downloading Pillow for {name}, {abi}…")
+def _download(name: str, abi: str) -> list[Path]:
+    say(f"Downloading what ships for {name}, {abi}…")
     python = environments.prepare(environments.bare(sys.version_info[:2]))
     quiet = [
         "-q",
@@ -122,10 +124,10 @@ def _download(name: str, abi: str) -> Path:
     ]
     command = [str(python), "-m", "pip", "download", *quiet, *target, "--dest", str(WHEELS), "-r", str(LOCK)]
     done = subprocess.run(command, capture_output=True, text=True)
-    path = _downloaded(name, abi)
-    if done.returncode or path is None:
-        raise SetupError(f"Pillow for {name}, {abi} could not be downloaded: check the network, then run this again.")
-    return path
+    wheels = _downloaded(name, abi)
+    if done.returncode or not wheels:
+        raise SetupError(f"Wheels for {name}, {abi} could not be downloaded: check the network, then run this again.")
+    return wheels
 
 
 def _extension_tool(python: Path) -> Path:

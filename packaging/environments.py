@@ -17,7 +17,7 @@ import system_libraries
 ROOT = Path(__file__).resolve().parent.parent
 HOME = ROOT / ".dev"
 REQUIREMENTS = ROOT / "packaging" / "requirements"
-LOCK = REQUIREMENTS / "pillow.txt"
+LOCK = REQUIREMENTS / "wheels.txt"
 
 BLENDERS: dict[str, pythons.Version] = {
     "4.2.23": (3, 11),

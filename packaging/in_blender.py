@@ -10,10 +10,10 @@ ROOT = Path(__file__).resolve().parent.parent
 
 
 def main(target: str) -> None:
-    """Makes the checkout importable and, where this Blender has no Pillow, the one that ships with us."""
-    pillow = ROOT / ".dev" / "pillow" / f"cp{sys.version_info[0]}{sys.version_info[1]}"
+    """Makes the checkout importable and, where this Blender lacks them, the libraries that ship with us."""
+    libraries = ROOT / ".dev" / "libraries" / f"cp{sys.version_info[0]}{sys.version_info[1]}"
     sys.path[:0] = [str(ROOT), str(ROOT / "packaging")]
-    sys.path.append(str(pillow))
+    sys.path.append(str(libraries))
     if target.endswith(".py"):
         runpy.run_path(str(ROOT / "packaging" / target), run_name="__main__")
     else:

@@ -64,7 +64,7 @@ def in_blender(version: str | None, target: str, arguments: Sequence[str]) -> in
 def _blender_executable(executable: str) -> list[str]:
     if not Path(executable).is_file():
         raise SetupError(f"$BLENDER names {executable}, where there is no file: name the Blender executable.")
-    build.unpack_pillow()
+    build.unpack_libraries()
     launcher = str(PACKAGING / "in_blender.py")
     return [
         executable,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import hashlib
 import re
 import tomllib
 from pathlib import Path
@@ -96,10 +97,25 @@ def test_every_blender_has_its_requirements() -> None:
         assert f"bpy=={version}" in pinned(environments.REQUIREMENTS / f"bpy-{version}.txt")
 
 
-def test_the_lock_holds_one_hash_for_each_platform_and_python() -> None:
-    (pillow,) = pinned(environments.LOCK)
-    hashes = re.findall(r"--hash=sha256:([0-9a-f]{64})", pillow)
-    assert len(set(hashes)) == len(hashes) == len(build.PLATFORMS) * len(build.ABIS)
+def test_the_lock_holds_one_hash_for_each_wheel_that_ships() -> None:
+    pillow, truststore = (re.findall(r"--hash=sha256:([0-9a-f]{64})", line) for line in pinned(environments.LOCK))
+    assert len(set(pillow)) == len(pillow) == len(build.PLATFORMS) * len(build.ABIS)
+    assert len(truststore) == 1
+
+
+def test_wheels_count_as_downloaded_only_when_none_is_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ours, pure = tmp_path / "one-1-cp313-cp313-win_amd64.whl", tmp_path / "two-1-py3-none-any.whl"
+    hashes = {path: hashlib.sha256(path.name.encode()).hexdigest() for path in (ours, pure)}
+    lock = tmp_path / "wheels.txt"
+    lock.write_text("".join(f"x==1 --hash=sha256:{each}\n" for each in hashes.values()))
+    monkeypatch.setattr(build, "LOCK", lock)
+    monkeypatch.setattr(build, "WHEELS", tmp_path)
+    ours.write_text(ours.name)
+    assert build._downloaded("windows-x64", "cp313") == []
+    pure.write_text("of an older lock")
+    assert build._downloaded("windows-x64", "cp313") == []
+    pure.write_text(pure.name)
+    assert build._downloaded("windows-x64", "cp313") == [ours, pure]
 
 
 def test_what_is_staged_is_the_package_and_nothing_else(tmp_path: Path) -> None:
