@@ -17,8 +17,11 @@ LONGEST_FILE = 400
 MEDIAN_FUNCTION, P90_FUNCTION = 6, 20
 
 HOMES = {
-    "requests": {"core/client.py"},
-    "urllib3": {"core/client.py"},
+    "requests": {"core/wire.py"},
+    "urllib3": {"core/wire.py"},
+    "ssl": {"core/wire.py", "core/certificates.py"},
+    "truststore": {"core/certificates.py"},
+    "certifi": {"core/certificates.py"},
     "sqlite3": {"core/database.py"},
     "subprocess": {"worker_process.py"},
     "threading": {"core/worker.py", "core/database.py", "core/sandbox/endpoint.py", "core/sandbox/server.py"},
@@ -45,7 +48,9 @@ ARROWS = {
     "models": {"errors", "addresses", "framing"},
     "request": {"errors", "framing", "depth_map", "models"},
     "providers": {"causes", "errors", "models", "request"},
-    "client": {"causes", "errors", "addresses", "models", "picture", "providers", "request"},
+    "certificates": set(),
+    "wire": {"addresses", "certificates", "providers"},
+    "client": {"causes", "errors", "addresses", "models", "picture", "providers", "request", "wire"},
     "job": {"causes", "errors", "client", "picture", "providers", "request"},
     "database": {"errors"},
     "ledger": {"database"},
@@ -83,7 +88,8 @@ NOT_WHILE_DRAWING = {
     "sleep",
 }
 VAGUE = re.compile(r"util|helper|manager|misc|common|stuff", re.IGNORECASE)
-BLENDERS_OWN = {"window_manager", "WindowManager"}
+OTHERS_OWN = {"window_manager", "WindowManager", "proxy_manager_for"}
+"""Names that Blender and requests have given."""
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 
@@ -198,7 +204,7 @@ def names_say_what_they_are(module: Module) -> Iterator[str]:
             name = node.id
         else:
             continue
-        if VAGUE.search(name) and name not in BLENDERS_OWN:
+        if VAGUE.search(name) and name not in OTHERS_OWN:
             yield f"{node.lineno}: {name}"
 
 
@@ -273,6 +279,7 @@ BREACHES: list[tuple[Rule, str, str]] = [
     (core_knows_no_blender, "core/job.py", "import bpy"),
     (core_knows_no_blender, "core/job.py", "def f():\n    from bpy.types import Scene"),
     (libraries_have_one_home, "core/job.py", "import requests"),
+    (libraries_have_one_home, "core/client.py", "import requests"),
     (libraries_have_one_home, "preferences.py", "from requests import get"),
     (libraries_have_one_home, "core/worker.py", "import sqlite3"),
     (libraries_have_one_home, "operators.py", "import subprocess"),

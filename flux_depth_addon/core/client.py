@@ -1,4 +1,4 @@
-"""The HTTP: time limits, size limits, redirects, redaction. The only place that imports requests.
+"""Asks providers: at which address, with which key, for how long, and how much of an answer is read.
 
 A key goes to the provider's own host and nowhere else: not along a redirect, not to a polling host of another
 domain, not to the host of a picture.
@@ -7,15 +7,9 @@ domain, not to the host of a picture.
 from __future__ import annotations
 
 import json
-import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from functools import partial
-
-import requests
-from requests.adapters import HTTPAdapter
-from urllib3.exceptions import ConnectTimeoutError, HTTPError, NewConnectionError
-from urllib3.util.retry import Retry
+from typing import Any
 
 from .addresses import belongs_to, check_address, check_base, is_loopback
 from .causes import failure
@@ -24,15 +18,13 @@ from .models import Model, Provider, Table
 from .picture import MAX_BYTES
 from .providers import Accepted, Answer, Result, bfl
 from .request import Request
+from .wire import Trouble, WireError, exchange
 
 __all__ = ["Client", "usable_key"]
 
-CONNECT_SECONDS = 10.0
-READ_SECONDS = 30.0
 WHOLE_ANSWER_SECONDS = 60.0
 WHOLE_PICTURE_SECONDS = 300.0
 MAX_ANSWER_BYTES = 2 * 1024 * 1024
-BLOCK = 16 * 1024
 
 
 def usable_key(key: str, provider: Provider) -> str:
@@ -83,7 +75,7 @@ class Client:
             raise ProviderError("The provider named an unsafe address for the picture", cost="yes") from None
         if is_loopback(url) and not is_loopback(base):
             raise ProviderError("The provider named an address on this computer for the picture", cost="yes")
-        answer = _send("GET", url, name="The picture's host", limit=MAX_BYTES, seconds=WHOLE_PICTURE_SECONDS)
+        answer = _send("GET", url, name="the picture's host", limit=MAX_BYTES, seconds=WHOLE_PICTURE_SECONDS)
         if answer.status in (400, 401, 403, 404, 410):
             raise LookupError(url)
         if answer.status != 200:
@@ -134,87 +126,17 @@ def _without(key: str, answer: Answer) -> Answer:
     return replace(answer, body=plain.encode())
 
 
-def _send(
-    method: str,
-    url: str,
-    *,
-    name: str,
-    limit: int,
-    seconds: float,
-    headers: Mapping[str, str] | None = None,
-    query: dict[str, str] | None = None,
-    payload: dict[str, object] | None = None,
-) -> Answer:
+def _send(method: str, url: str, *, name: str, limit: int, seconds: float, **request: Any) -> Answer:
     try:
-        with (
-            _session(url) as session,
-            session.request(
-                method,
-                url,
-                params=query,
-                json=payload,
-                headers={"Accept-Encoding": "identity", **(headers or {})},
-                timeout=(CONNECT_SECONDS, READ_SECONDS),
-                allow_redirects=False,
-                stream=True,
-            ) as response,
-        ):
-            names = {key.lower(): value for key, value in response.headers.items()}
-            return Answer(response.status_code, names, _body(response, limit, seconds))
-    except (requests.RequestException, HTTPError) as error:
+        return exchange(method, url, limit=limit, seconds=seconds, **request)
+    except WireError as error:
         raise _problem(error, method, name) from None
 
 
-def _session(url: str) -> requests.Session:
-    session = requests.Session()
-    session.trust_env = not is_loopback(url)  # the system's proxy cannot reach this computer's own sandbox
-    session.auth = _as_it_is
-    # Only what fails before anything is sent is tried again here: no request can go out twice.
-    adapter = HTTPAdapter(
-        max_retries=Retry(total=None, connect=2, read=0, redirect=0, status=0, other=0, backoff_factor=0.3)
-    )
-    session.mount("https://", adapter)
-    session.mount("http://", adapter)
-    return session
-
-
-def _as_it_is(request: requests.PreparedRequest) -> requests.PreparedRequest:
-    """Without an auth of its own, requests would put a login from ~/.netrc in place of our key."""
-    return request
-
-
-def _body(response: requests.Response, limit: int, seconds: float) -> bytes:
-    started, body = time.monotonic(), bytearray()
-    for chunk in _pieces(response):
-        body += chunk
-        if len(body) > limit:
-            return bytes(body)  # no JSON any more, and no picture: whoever reads it will see
-        if time.monotonic() - started > seconds:
-            raise requests.ReadTimeout
-    announced = response.headers.get("Content-Length", "")
-    if announced.isdigit() and "Content-Encoding" not in response.headers and len(body) < int(announced):
-        raise requests.ConnectionError("cut short")
-    return bytes(body)
-
-
-def _pieces(response: requests.Response) -> Iterator[bytes]:
-    """The body as it arrives: waiting for a full block would let a dripping server hold us for hours."""
-    read = getattr(response.raw, "read1", None)  # urllib3 has it since 2.2
-    return iter(partial(read, BLOCK, decode_content=True), b"") if read else response.iter_content(BLOCK)
-
-
-def _problem(error: Exception, method: str, name: str) -> FluxDepthError:
-    if "CERTIFICATE_VERIFY_FAILED" in str(error):
-        fatal = failure("certificate", provider=name)
-        return fatal if method == "POST" else TryLaterError(fatal.happened)
-    if method != "POST":
-        return TryLaterError(f"{name} could not be reached")
-    if _never_left(error):
-        return failure("unreachable", provider=name)
-    return failure("answer_lost", provider=name)
-
-
-def _never_left(error: Exception) -> bool:
-    reason = getattr(error.args[0], "reason", None) if error.args else None
-    before_sending = isinstance(reason, NewConnectionError | ConnectTimeoutError)
-    return before_sending or isinstance(error, requests.exceptions.ProxyError | ValueError)
+def _problem(error: WireError, method: str, name: str) -> FluxDepthError:
+    """Of a submission the end; whatever else was asked may be asked again, and then nothing is lost."""
+    if method == "POST":
+        return failure(error.trouble, provider=name, variable=error.variable)
+    trouble = Trouble.UNREACHABLE if error.trouble is Trouble.LOST else error.trouble
+    happened = failure(trouble, provider=name, variable=error.variable).happened
+    return TryLaterError(happened[0].upper() + happened[1:])

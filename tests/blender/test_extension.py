@@ -1,6 +1,9 @@
 """The extension in Blender: enabled, disabled, and what its buttons say when they are off."""
 
 import os
+import subprocess
+import sys
+from importlib.util import find_spec
 from types import SimpleNamespace
 
 import bpy
@@ -101,6 +104,19 @@ def test_the_child_gets_an_environment_without_keys(part, fresh_file, monkeypatc
     environment = part("worker_process")._environment(part("core.models").load())
     assert SECRET not in environment.values()
     assert "PYTHONSTARTUP" not in environment
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_the_child_finds_truststore_where_there_is_one(part, monkeypatch, there):
+    process = part("worker_process")
+    if not there:  # as in a distribution's own Blender
+        monkeypatch.setattr(process, "find_spec", lambda name: None if name == "truststore" else find_spec(name))
+    environment = process._environment(part("core.models").load())
+    asked = "import requests, PIL, numpy; from core.certificates import trust; print(type(trust()).__module__)"
+    child = subprocess.run(
+        [sys.executable, "-s", "-c", asked], cwd=process.PACKAGE, env=environment, capture_output=True, text=True
+    )
+    assert (child.stdout.partition(".")[0].strip(), child.stderr) == ("truststore" if there else "ssl", "")
 
 
 def test_pictures_go_beside_a_saved_file(part, fresh_file, data):

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
+import ssl
 import struct
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from io import BytesIO
+from pathlib import Path
 from typing import Any
 
 import pytest
+import trustme
 from PIL import Image
 
 from flux_depth_addon.core.framing import Framing
@@ -134,3 +138,95 @@ def closed_port() -> str:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return f"http://127.0.0.1:{probe.getsockname()[1]}"
+
+
+Talk = Callable[[socket.socket], None]
+
+
+@dataclass
+class Spoken:
+    """What a server of bare sockets heard."""
+
+    port: int
+    connections: int = 0
+
+
+@pytest.fixture
+def speak() -> Iterator[Callable[[Talk], Spoken]]:
+    """Starts servers that talk to each connection as they are told, byte for byte."""
+    with contextlib.ExitStack() as stack:
+
+        def start(talk: Talk) -> Spoken:
+            listener = stack.enter_context(socket.create_server(("127.0.0.1", 0)))
+            stack.callback(listener.shutdown, socket.SHUT_RDWR)  # wakes who accepts
+            spoken = Spoken(listener.getsockname()[1])
+
+            def serve(connection: socket.socket) -> None:
+                with connection, contextlib.suppress(OSError):  # clients hang up as they like
+                    talk(connection)
+
+            def accept() -> None:
+                with contextlib.suppress(OSError):
+                    while True:
+                        connection, _ = listener.accept()
+                        spoken.connections += 1
+                        threading.Thread(target=serve, args=(connection,), daemon=True).start()
+
+            threading.Thread(target=accept, daemon=True).start()
+            return spoken
+
+        yield start
+
+
+@pytest.fixture(scope="session")
+def heard() -> Callable[[socket.socket], bytes]:
+    """Hears a request out on a bare socket."""
+
+    def hear(connection: socket.socket) -> bytes:
+        got = b""
+        while b"\r\n\r\n" not in got and (block := connection.recv(65536)):
+            got += block
+        head, _, body = got.partition(b"\r\n\r\n")
+        announced = [line for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:")]
+        length = int(announced[0].partition(b":")[2]) if announced else 0
+        while len(body) < length and (block := connection.recv(65536)):
+            body += block
+        return head + b"\r\n\r\n" + body
+
+    return hear
+
+
+@pytest.fixture(scope="session")
+def authority() -> trustme.CA:
+    """Vouches for servers of the tests; nobody trusts it by himself."""
+    return trustme.CA()
+
+
+@pytest.fixture
+def stores(tmp_path: Path, authority: trustme.CA, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The authority's certificate in a file; the environment names neither certificates nor proxies."""
+    names = ("http_proxy", "https_proxy", "all_proxy", "no_proxy")
+    for name in (
+        *names,
+        *map(str.upper, names),
+        "REQUESTS_CA_BUNDLE",
+        "CURL_CA_BUNDLE",
+        "SSL_CERT_FILE",
+        "SSL_CERT_DIR",
+    ):
+        monkeypatch.delenv(name, raising=False)
+    file = tmp_path / "authority.pem"
+    authority.cert_pem.write_to_path(file)
+    return file
+
+
+@pytest.fixture(scope="session")
+def identity(authority: trustme.CA) -> Callable[..., ssl.SSLContext]:
+    """What a server shows that the authority vouches for, under these names."""
+
+    def made(*names: str, **dates: Any) -> ssl.SSLContext:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        authority.issue_cert(*(names or ("127.0.0.1", "localhost")), **dates).configure_cert(context)
+        return context
+
+    return made

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from flux_depth_addon.core import client as module
+from flux_depth_addon.core import wire
 from flux_depth_addon.core.client import Client, usable_key
 from flux_depth_addon.core.errors import (
     FluxDepthError,
@@ -281,7 +282,7 @@ def test_where_no_sandbox_can_be_started_its_address_must_be_given(client: Clien
 def test_a_lost_answer_is_an_unknown_submission_and_is_not_posted_again(
     client: Client, told: Server, wish: Wish, hang_up: Any, monkeypatch: pytest.MonkeyPatch, fault: str
 ) -> None:
-    monkeypatch.setattr(module, "READ_SECONDS", 0.3)
+    monkeypatch.setattr(wire, "READ_SECONDS", 0.3)
     monkeypatch.setattr(module, "WHOLE_ANSWER_SECONDS", 0.5)
     server = told({"cut": cut, "hang_up": hang_up, "silent": silent, "endless": endless, "drip": drip}[fault])
     started = time.monotonic()
@@ -326,7 +327,7 @@ def test_a_poll_without_an_answer_may_be_repeated(
     monkeypatch: pytest.MonkeyPatch,
     fault: str,
 ) -> None:
-    monkeypatch.setattr(module, "READ_SECONDS", 0.3)
+    monkeypatch.setattr(wire, "READ_SECONDS", 0.3)
     monkeypatch.setattr(module, "WHOLE_ANSWER_SECONDS", 0.5)
     faults = {"cut": cut, "hang_up": hang_up, "silent": silent, "endless": endless, "drip": drip}
     base = told(faults[fault]).base if fault in faults else closed_port
