@@ -63,7 +63,7 @@ def parts(*, everything: bool, blender: str | None, arguments: Sequence[str]) ->
         yield Part(f"core, Python {pythons.label(version)}", run)
     chosen = environments.blender_version(blender)
     for name in environments.BLENDERS:
-        run = partial(on_python, environments.blender(name), [ROOT / "tests" / "blender"], arguments)
+        run = partial(on_python, environments.blender(name), blender_tests(), arguments)
         if not (everything or name == chosen):
             run = partial(Outcome, note="only with --all")
         yield Part(f"Blender {name}", run)
@@ -81,6 +81,12 @@ def attempt(part: Part) -> Outcome:
 def core_tests() -> list[Path]:
     """The tests that need no Blender."""
     return [ROOT / "tests" / "core", *sorted((ROOT / "tests").glob("test_*.py"))]
+
+
+def blender_tests() -> list[Path]:
+    """The tests that need a Blender, and those of what meets the network libraries that each Blender carries."""
+    wire = [ROOT / "tests" / "core" / f"test_{name}.py" for name in ("wire", "tls", "client")]
+    return [ROOT / "tests" / "blender", *wire]
 
 
 def check(environment: Environment, *command: str) -> Outcome:
