@@ -51,8 +51,15 @@ Action = Literal["", "preferences", "online", "account", "model", "settings", "r
 dials of the panel, the same once more (for nothing where the provider has the picture), or a report to copy."""
 
 
+LONGEST_HAPPENED, LONGEST_REMEDY = 700, 200
+"""Characters: what a stranger's file or server is quoted with may be of any length."""
+
+
 class FluxDepthError(Exception):
-    """Base of every error a user may see. Foreign exceptions are never shown as they are."""
+    """Base of every error a user may see. Foreign exceptions are never shown as they are.
+
+    Whatever is quoted in its sentence, that is one printable line, which a panel and the journal can take.
+    """
 
     kind: ClassVar[str] = "error"
     """The stable word for scripts: `error.kind` of the command line's JSON."""
@@ -65,10 +72,10 @@ class FluxDepthError(Exception):
 
     def __init__(self, happened: str, *, cost: Cost = "no", remedy: str = "", action: Action = "") -> None:
         """`happened` is the whole sentence, or with a remedy its beginning: what it cost and what to do come behind."""
-        super().__init__(happened)
-        self.happened = happened
+        self.happened = _one_line(happened, LONGEST_HAPPENED)
+        super().__init__(self.happened)
         self.cost: Cost = cost
-        self.remedy = remedy
+        self.remedy = _one_line(remedy, LONGEST_REMEDY)
         self.action = action or self.action
 
     @property
@@ -78,6 +85,12 @@ class FluxDepthError(Exception):
 
     def __str__(self) -> str:
         return f"{self.happened}. {COSTS[self.cost][1]}: {self.remedy}." if self.remedy else self.happened
+
+
+def _one_line(words: str, longest: int) -> str:
+    line = "".join(letter if letter.isprintable() else "\ufffd" for letter in " ".join(words.split()))
+    half = longest // 2 - 1
+    return line if len(line) <= longest else f"{line[:half]}…{line[-half:]}"  # the end may tell of the money
 
 
 class JournalError(Exception):

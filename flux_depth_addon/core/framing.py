@@ -16,6 +16,10 @@ MEGAPIXEL = 1024 * 1024
 """Pixels in the megapixel of the image models: 1024 x 1024."""
 
 
+MAX_SIDE = 16_384
+"""Pixels: beyond it, not even the list of possible sizes is short."""
+
+
 @dataclass(frozen=True)
 class Limits:
     """The picture sizes a model accepts, sides in pixels; the defaults are FLUX.1 [pro]'s."""
@@ -28,7 +32,10 @@ class Limits:
 
 @dataclass(frozen=True)
 class Framing:
-    """A picture size that the model accepts, and the box in it, from the top left, that is the frame."""
+    """A picture size that the model accepts, and the box in it, from the top left, that is the frame.
+
+    Raises ValueError for a box that is empty or not within the picture, and for a picture beyond all bounds.
+    """
 
     width: int
     height: int
@@ -36,6 +43,11 @@ class Framing:
     top: int
     crop_width: int
     crop_height: int
+
+    def __post_init__(self) -> None:
+        left, top, right, bottom = self.crop
+        if not (0 <= left < right <= self.width <= MAX_SIDE and 0 <= top < bottom <= self.height <= MAX_SIDE):
+            raise ValueError(f"{self.crop} is no frame in a picture of {self.width} x {self.height} pixels")
 
     @property
     def crop(self) -> tuple[int, int, int, int]:

@@ -12,15 +12,19 @@ from typing import Any, Literal, get_args
 
 from .addresses import check_base
 from .errors import InputError
-from .framing import Limits
+from .framing import MAX_SIDE, Limits
 
 __all__ = ["DEFAULT", "Dial", "Model", "Provider", "Table", "load"]
 
 SHIPPED = Path(__file__).with_name("models.toml")
 DEFAULT = "cometapi:flux-pro-1-0-depth-finetuned"
 MAX_FILE_BYTES = 1_000_000
-MAX_SIDE = 16_384
-"""Pixels: beyond it, not even the list of possible sizes is short."""
+MAX_LABEL, MAX_TEXT = 100, 500
+"""Characters, of what stands in a menu and of anything else."""
+
+MAX_DIAL = 1_000_000_000
+"""What Blender's own number fields hold, and then some."""
+
 Finetune = Literal["none", "optional", "required"]
 
 
@@ -151,7 +155,8 @@ def _inherited(name: str, models: dict[str, dict[str, Any]]) -> dict[str, Any]:
     row, seen = dict(models[name]), {name}
     while parent := row.pop("like", None):
         if not isinstance(parent, str) or parent in seen or parent not in models:
-            raise InputError(f"“{name}” is like “{parent}”, which is not a row it can be like.")
+            shown = f" “{parent}”" if isinstance(parent, str) else ""
+            raise InputError(f"“{name}” is like{shown or ' something'}, which is not a row it can be like.")
         seen.add(parent)
         row = models[parent] | row | {"like": models[parent].get("like")}
     return row
@@ -162,8 +167,8 @@ def _provider(name: str, row: dict[str, Any]) -> Provider:
         raise InputError(f"“{name[:80]}” is no name for a provider: use up to 40 letters, digits, - and _.")
     texts = dict(row)
     names = texts.pop("key_env", [])
-    if not isinstance(names, list) or not all(isinstance(text, str) for text in (*names, *texts.values())):
-        raise InputError(f"“{name}” has a value that is not text.")
+    if not isinstance(names, list) or not all(_shown(text) for text in (*names, *texts.values())):
+        raise InputError(f"“{name}” has a value that is not a line of text.")
     if texts.get("protocol") != "bfl":
         raise InputError(f'“{name}” needs protocol = "bfl".')
     try:
@@ -172,6 +177,10 @@ def _provider(name: str, row: dict[str, Any]) -> Provider:
         raise InputError(f"“{name}”: {_plain(error)}.") from None
     if provider.key_header and not names:
         raise InputError(f"“{name}” needs key_env, the environment variables that may hold its key.")
+    if not _shown(provider.label, MAX_LABEL) or not re.fullmatch(r"[A-Za-z0-9-]*", provider.key_header):
+        raise InputError(f"“{name}” needs a label of up to {MAX_LABEL} letters, and a header's name for key_header.")
+    if not provider.key_prefix.isascii():
+        raise InputError(f"“{name}” has a key_prefix that no header can hold.")
     paths = (provider.submit.replace("{model}", ""), provider.poll, provider.probe)
     if not all(path.startswith("/") and not set("{}") & set(path) for path in paths):
         raise InputError(f"“{name}” needs submit, poll and probe to begin with a slash, and no braces but “{{model}}”.")
@@ -196,11 +205,12 @@ def _checked(model: Model) -> Model:
     texts = (model.label, model.path, model.map_field, model.retired, model.note)
     dials = (model.steps, model.guidance, model.safety_tolerance, model.finetune_strength)
     sound = (
-        all(isinstance(text, str) for text in texts)
+        all(_shown(text) for text in (model.id, *texts))
+        and 0 < len(model.label) <= MAX_LABEL
         and "/" not in model.path
         and isinstance(model.sends_size, bool)
         and _ascending(0, model.price_usd, 1000)
-        and all(_ascending(dial.low, dial.default, dial.high) for dial in dials)
+        and all(_ascending(-MAX_DIAL, dial.low, dial.default, dial.high, MAX_DIAL) for dial in dials)
         and _usable(model.limits)
     )
     if not sound:
@@ -208,6 +218,11 @@ def _checked(model: Model) -> Model:
     if model.finetune not in get_args(Finetune):
         raise InputError(f"“{model.id}” needs finetune = one of {', '.join(get_args(Finetune))}.")
     return model
+
+
+def _shown(text: object, longest: int = MAX_TEXT) -> bool:
+    """Whether it can be shown: one line of text, of a length."""
+    return isinstance(text, str) and len(text) <= longest and text.isprintable()
 
 
 def _ascending(*values: object) -> bool:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 from .depth_map import DepthSettings
 from .errors import InputError
@@ -19,6 +20,7 @@ MAX_PROMPT = 10_000
 """Characters. FLUX.1 reads 512 tokens of a prompt, about 2,000 characters; the rest has no effect."""
 
 MAX_SEED = 2**31 - 1
+Kind = TypeVar("Kind", Framing, DepthSettings, "Request")
 OUTPUT_FORMATS = ("png", "jpeg")
 WHENCE = ("blend", "scene", "view_layer", "camera", "frame", "engine", "depth")
 """What says where a request comes from and decides the picture only by way of the control image."""
@@ -47,6 +49,10 @@ class Request:
     view_layer: str = ""
     camera: str = ""
     frame: float = 0.0
+
+
+HINTS = {kind: get_type_hints(kind) for kind in (Framing, DepthSettings, Request)}
+"""Types by field: what comes from the disk is held to them."""
 
 
 def check(request: Request, model: Model) -> None:
@@ -112,7 +118,27 @@ def from_json(text: str) -> Request:
     """The request that `to_json` wrote; raises InputError when the text is not one."""
     try:
         row: dict[str, Any] = json.loads(text)
-        parts: dict[str, Any] = {"framing": Framing(**row.pop("framing")), "depth": DepthSettings(**row.pop("depth"))}
-        return Request(**row, **parts)
+        row |= {"framing": _made(Framing, row["framing"]), "depth": _made(DepthSettings, row["depth"])}
+        row["model"].encode()  # or else the journal cannot hold it
+        return _made(Request, row)
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
         raise InputError("This entry of the journal cannot be read.") from None
+
+
+def _made(kind: type[Kind], row: dict[str, Any]) -> Kind:
+    """The dataclass with these values; raises TypeError where one is not of its field's type."""
+    if not all(_fits(value, HINTS[kind].get(name)) for name, value in row.items()):
+        raise TypeError
+    return kind(**row)
+
+
+def _fits(value: object, hint: Any) -> bool:
+    """Whether a value is of the annotated type; a number must be one that the journal can hold."""
+    kinds = get_args(hint) or (hint,)
+    if get_origin(hint) is Literal:
+        return value in kinds
+    if type(value) is float:
+        return float in kinds and math.isfinite(value)
+    if type(value) is int:
+        return (int in kinds or float in kinds) and abs(value) < 2**63
+    return type(value) in kinds

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from flux_depth_addon.core.depth_map import DepthSettings
 from flux_depth_addon.core.errors import InputError
-from flux_depth_addon.core.framing import Framing
+from flux_depth_addon.core.framing import MAX_SIDE, Framing
 from flux_depth_addon.core.models import DEFAULT, Table
 from flux_depth_addon.core.request import MAX_PROMPT, MAX_SEED, Request, check, from_json, to_json
 
@@ -84,21 +84,23 @@ def test_a_bad_request_is_one_sentence(wish: Wish, table: Table, changes: dict[s
 
 
 texts = st.text(max_size=20)
-numbers = st.none() | st.integers() | st.floats(allow_nan=False)
+floats = st.floats(allow_nan=False, allow_infinity=False)
+integers = st.integers(1 - 2**63, 2**63 - 1)
+numbers = st.none() | integers | floats
+sides = st.integers(1, MAX_SIDE)
+framings = st.builds(lambda width, height: Framing(width, height, width // 3, 0, width - width // 3, 1), sides, sides)
 requests = st.builds(
     Request,
     prompt=texts,
     model=texts,
-    framing=st.builds(Framing, *[st.integers()] * 6),
-    depth=st.builds(
-        DepthSettings, near=st.none() | st.floats(allow_nan=False), curve=st.sampled_from(["disparity", "linear"])
-    ),
-    seed=st.none() | st.integers(),
+    framing=framings,
+    depth=st.builds(DepthSettings, near=st.none() | floats, curve=st.sampled_from(["disparity", "linear"])),
+    seed=st.none() | integers,
     guidance=numbers,
     prompt_upsampling=st.none() | st.booleans(),
     finetune_id=texts,
     scene=texts,
-    frame=st.floats(allow_nan=False),
+    frame=floats,
 )
 
 
