@@ -23,8 +23,15 @@ def read_channel(path: Path, ending: str) -> np.ndarray:
     """The first channel whose name ends so, (height, width) float32, row 0 at the top.
 
     Reads scan lines in one part without compression, as https://openexr.com/en/latest/OpenEXRFileLayout.html has them.
-    Raises ValueError for any other file.
+    Raises ValueError for any other file, one that a full disk cut short among them.
     """
+    try:
+        return _read(path, ending)
+    except (struct.error, LookupError):
+        raise ValueError(f"{path.name} is not a whole OpenEXR picture") from None
+
+
+def _read(path: Path, ending: str) -> np.ndarray:
     with path.open("rb") as file:
         magic, version = struct.unpack("<4sI", file.read(8))
         header = dict(attributes(file))
@@ -33,6 +40,8 @@ def read_channel(path: Path, ending: str) -> np.ndarray:
         raise ValueError(f"{path.name} is not a plain OpenEXR picture")
     left, top, right, bottom = struct.unpack("<4i", header["dataWindow"])
     width, height = right - left + 1, bottom - top + 1
+    if min(width, height) < 1 or width * height > path.stat().st_size:  # before so much memory is taken
+        raise ValueError(f"{path.name} is not a whole OpenEXR picture")
     channels = [(name, PIXEL[pixel], width) for name, pixel in channel_types(header["channels"])]
     name = next((name for name, *_ in channels if name.endswith(ending)), None)
     if name is None:

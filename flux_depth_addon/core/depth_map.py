@@ -140,7 +140,7 @@ def _sorted_hits(z: Depths) -> tuple[Depths, float]:
     """An even sample of the hit distances in ascending order, both extremes included, and the share hit."""
     import numpy as np
 
-    lowest = z.min()
+    lowest = z.min(initial=np.inf)
     if not lowest > -np.inf:
         broken = np.count_nonzero(~(z > -np.inf))
         raise InputError(f"The Z pass has {broken:,} pixels that are no number: choose another Engine.")
