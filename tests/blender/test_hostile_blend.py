@@ -167,6 +167,15 @@ def test_a_fine_tune_that_is_none_is_refused_in_one_sentence(ready, part, extens
     assert "not a fine-tune id" in words(drawn(part))
 
 
+@pytest.mark.parametrize("menu", ["engine", "curve", "output_format"])
+def test_a_menu_set_to_nothing_sends_nothing_until_it_is_set_anew(ready, part, extension, blend, menu):
+    hostile.saved_with(extension, blend, DIALS | {menu: 99})
+    scene = open_file(blend)
+    assert "is set to something unknown: choose it again" in press()
+    scene.flux_depth.property_unset(menu)
+    assert part("obstacles").obstacle(bpy.context) == ""
+
+
 def test_bytes_that_are_no_text_are_one_sentence_and_mended_by_typing_anew(ready, part, blend):
     scene = set_up(ready, prompt="PROMPT--", model_id="here:tuned", finetune_id="TUNED--")
     scene.name, scene.camera.name, scene.view_layers[0].name = "SCENE--", "CAMERA--", "LAYER--"
@@ -599,6 +608,16 @@ def test_a_path_that_is_no_text_is_one_sentence(ready, part, blend):
     drawn(part)
     assert "path of this file is not text" in press()
     assert not part("watch").jobs
+
+
+@pytest.mark.skipif(os.name == "nt" or os.uname().sysname == "Darwin", reason="paths are always text there")
+def test_a_sentence_about_such_a_path_can_be_said(ready, blend, tmp_path):
+    set_up(ready)
+    folder = Path(os.fsdecode(os.fsencode(tmp_path) + b"/\xff"))
+    folder.mkdir()
+    (folder / "flux_depth").symlink_to(tmp_path, target_is_directory=True)
+    open_file(hostile.save(blend).rename(folder / "scene.blend"))
+    assert "is a link to another place" in press()
 
 
 def test_a_camera_linked_from_a_library_can_be_used_and_is_left_alone(ready, part, blend, tmp_path):
