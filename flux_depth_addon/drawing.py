@@ -12,7 +12,8 @@ def say(layout: bpy.types.UILayout, context: bpy.types.Context, text: str, icon:
     """A sentence, wrapped to the sidebar's width."""
     scale = context.preferences.system.ui_scale or 1.0  # 0 where there is no window
     letter = 6.2 * scale  # an average letter of Blender's interface font, in pixels
-    room = int((context.region.width - 45 * scale) / letter)
+    margin = 45 if icon == "NONE" else 65
+    room = int((context.region.width - margin * scale) / letter)
     column = layout.column(align=True)
     column.scale_y = 0.8
     for number, line in enumerate(textwrap.wrap(text, max(room, 12))):

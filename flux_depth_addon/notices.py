@@ -47,6 +47,5 @@ def draw_money(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
     if session is None or month is None or not (month.most or cap):
         return
     limit = f" of ${cap:.2f}" if cap else ""
-    say(layout, context, f"Spent ${session.charged:.2f} since the start, ${month.charged:.2f}{limit} this month")
-    if month.unknown:
-        say(layout, context, f"Perhaps ${month.unknown:.2f} more: see the jobs marked unknown")
+    perhaps = f", perhaps ${month.unknown:.2f} more" if month.unknown else ""
+    say(layout, context, f"Spent: ${session.charged:.2f} since start, ${month.charged:.2f}{limit} this month{perhaps}")

@@ -153,7 +153,8 @@ class FLUXDEPTH_OT_retry(JobButton, PaidButton):
         model = preferences.table()[job.request.model]
         obstacles.check_reachable(model, job)
         self.check_shown(model, price_of_retry(job))
-        job = watch.journal().retry(self.job_id, price_usd=model.price_usd, cap_usd=preferences.cap())
+        limits = {"price_usd": model.price_usd, "cap_usd": preferences.cap(), "free": job.is_waiting_there}
+        job = watch.journal().retry(self.job_id, **limits)
         watch.start_worker()
         watch.follow(job)
         watch.refresh()

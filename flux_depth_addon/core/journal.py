@@ -131,11 +131,14 @@ class Journal:
                 self._update(job, "id = :id", owner=None)
         return job
 
-    def retry(self, job_id: str, *, price_usd: float | None = None, cap_usd: float | None = None) -> Job:
+    def retry(
+        self, job_id: str, *, price_usd: float | None = None, cap_usd: float | None = None, free: bool = False
+    ) -> Job:
         """Go on with a job that ended without its picture: for nothing while the provider has it, else as a new job.
 
         A new job is a new submission, which costs: `price_usd`, or what the first one was to cost. Raises InputError
-        for a job that is still on its way, or done, or was retried already, and BudgetError.
+        for a job that is still on its way, or done, or was retried already, or costs although it was to be `free`; and
+        BudgetError.
         """
         with self._database.writing():
             job = self.get(job_id)
@@ -147,6 +150,10 @@ class Journal:
             if job.is_waiting_there:
                 again = going_on(job)
                 self._update(again, "id = :id")
+            elif free:
+                raise InputError(
+                    "The provider does not have this picture any more. Nothing was sent: look at its price."
+                )
             else:
                 again = self._sent_anew(job, job.price_usd if price_usd is None else price_usd)
                 self._refuse_above(cap_usd, again.price_usd)

@@ -80,8 +80,7 @@ def test_what_was_spent_stands_under_the_button(entered, part):
     entered(step="FAILED", charged="yes", billed_usd=0.04)
     entered(step="FAILED", charged="unknown")
     said = words(drawn(part))
-    assert "Spent $0.10 since the start, $0.10 this month" in said
-    assert "Perhaps $0.06 more" in said
+    assert "Spent: $0.10 since start, $0.10 this month, perhaps $0.06 more" in said
 
 
 def test_the_monthly_limit_stops_a_click_before_anything_is_sent(entered, ready, part, monkeypatch):

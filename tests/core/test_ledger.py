@@ -112,6 +112,13 @@ def test_a_retry_is_entered_at_today_s_price(journal: Journal, entered: Entered)
     assert journal.retry(lost.id, price_usd=0.2).price_usd == 0.2
 
 
+def test_a_retry_that_was_to_be_free_spends_nothing(journal: Journal, entered: Entered) -> None:
+    lost = entered(charged="no", step=Step.FAILED, error_kind="network")
+    with pytest.raises(InputError, match="does not have this picture any more"):
+        journal.retry(lost.id, free=True)
+    assert len(journal.jobs()) == 1
+
+
 # The same again.
 
 
