@@ -19,13 +19,19 @@ def host_of(url: str) -> str:
     return urlsplit(url).netloc
 
 
+NUMBERS = re.compile(r"(.*\.)?(0x[0-9a-f]*|[0-9]+)\.?")
+"""A host that ends so is an IPv4 address to whoever connects (URL Standard, 3.5), in some way of writing it."""
+
+
 def is_loopback(url: str) -> bool:
-    """Whether the address is on this computer (127.0.0.0/8, ::1, localhost)."""
-    host = urlsplit(url).hostname or ""
+    """Whether the address is on this computer (127.0.0.0/8, ::1, localhost, and what stands for all of its own)."""
+    host = (urlsplit(url).hostname or "").removesuffix(".")
     try:
-        return ipaddress.ip_address(host).is_loopback
+        address = ipaddress.ip_address(host)
     except ValueError:
         return host == "localhost"
+    plain = getattr(address, "ipv4_mapped", None) or address
+    return plain.is_loopback or plain.is_unspecified
 
 
 def check_base(url: str) -> str:
@@ -52,14 +58,26 @@ def check_address(url: str) -> str:
 def _split(url: str) -> SplitResult:
     try:
         parts = urlsplit(url)
-        host = HOST.fullmatch(parts.hostname or "")
-        sound = host and (parts.port or 1) > 0 and url.isascii() and url.isprintable() and " " not in url
+        host = parts.hostname or ""
+        sound = (
+            HOST.fullmatch(host)
+            and _is_one_way_to_write(host)
+            and (parts.port or 1) > 0
+            and url.isascii()
+            and url.isprintable()
+            and " " not in url
+        )
     except ValueError:
         sound = False
     if not sound:
         shown = "That" if "@" in url else f"“{ascii(url[:200])[1:-1]}”"  # before an @ may stand a password
         raise InputError(f"{shown} is not a web address: it must start with https://.")
     return parts
+
+
+def _is_one_way_to_write(host: str) -> bool:
+    """127.1 and 0x7f000001 are this computer too, unseen by who looks for 127.0.0.1; raises ValueError for some."""
+    return not NUMBERS.fullmatch(host) or str(ipaddress.IPv4Address(host)) == host
 
 
 def belongs_to(url: str, domain: str) -> bool:

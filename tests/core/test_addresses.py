@@ -57,6 +57,20 @@ def test_what_belongs_is_what_would_be_asked(text: str) -> None:
         assert host.replace(".", "").isalnum()
 
 
+@pytest.mark.parametrize(
+    "host", ["127.1", "2130706433", "0x7f000001", "0177.0.0.1", "127.0.0.0x1", "127.0.0.1.", "1", "evil.1", "1.0x"]
+)
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_a_number_that_stands_for_an_address_is_none(scheme: str, host: str) -> None:
+    with pytest.raises(InputError, match="is not a web address"):
+        check_address(f"{scheme}://{host}/a.png")
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "[::]", "[::ffff:127.0.0.1]", "[::1]", "localhost."])
+def test_this_computer_is_known_by_its_other_names(host: str) -> None:
+    assert is_loopback(f"https://{host}/a.png")
+
+
 @pytest.mark.parametrize("url", ["http://127.0.0.1:80", "http://127.8.8.8/", "http://[::1]:5", "http://localhost:1/x"])
 def test_http_is_for_this_computer(url: str) -> None:
     assert is_loopback(url)
