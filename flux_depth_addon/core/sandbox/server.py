@@ -39,8 +39,8 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         length = self.headers.get("Content-Length", "")
-        if not length.isdecimal():
-            self._refuse(411, "Content-Length is required")
+        if not length.isdecimal() or len(length) > 18:  # Python turns no number of thousands of digits
+            self._refuse(411, "Content-Length is required, as a number of bytes")
         elif int(length) > MAX_BODY:
             self._discard(int(length))
             self._refuse(413, "The body is larger than 32 MiB")
