@@ -43,7 +43,8 @@ ARROWS = {
     "framing": {"errors"},
     "depth_map": {"errors"},
     "provenance": {"errors"},
-    "sandbox": set(),
+    "core_dump": set(),
+    "sandbox": {"core_dump"},
     "picture": {"errors", "framing", "provenance"},
     "models": {"errors", "addresses", "framing"},
     "request": {"errors", "framing", "depth_map", "models"},
@@ -59,7 +60,7 @@ ARROWS = {
     "report": {"addresses", "job"},
     "disclosure": {"addresses", "models", "providers", "request"},
     "recovery": {"database", "errors", "job", "journal", "receipt"},
-    "worker": {"errors", "client", "job", "journal", "models", "sandbox"},
+    "worker": {"core_dump", "errors", "client", "job", "journal", "models", "sandbox"},
 }
 """What each module of core may import from core."""
 

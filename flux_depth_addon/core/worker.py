@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from . import job as jobs
 from .client import Client
+from .core_dump import forbid_core_dumps
 from .errors import FluxDepthError, JournalError, TryLaterError
 from .journal import LEASE_SECONDS, Journal, LostJobError
 from .models import Table, load
@@ -180,6 +181,7 @@ class Worker:
 
 def main() -> None:
     """Serve the journal named on standard input."""
+    forbid_core_dumps()
     start = json.loads(sys.stdin.readline())
     journal = Journal(Path(start["journal"]))
     worker = Worker(journal, load(*map(Path, start["tables"])), dict(start["keys"]))

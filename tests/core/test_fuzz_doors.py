@@ -88,12 +88,12 @@ def test_any_bytes_on_the_wire_are_answered_or_hung_up_on(
     endpoint: Sandbox, capfd: pytest.CaptureFixture[str], data: bytes
 ) -> None:
     capfd.readouterr()
-    with socket.create_connection(("127.0.0.1", int(endpoint.base.rpartition(":")[2])), timeout=5) as connection:
-        with contextlib.suppress(OSError):  # it may hang up at any moment
-            connection.sendall(data)
-            connection.shutdown(socket.SHUT_WR)
-            while connection.recv(65536):
-                pass
+    address = ("127.0.0.1", int(endpoint.base.rpartition(":")[2]))
+    with contextlib.suppress(OSError), socket.create_connection(address, timeout=5) as connection:
+        connection.sendall(data)  # it may hang up at any moment
+        connection.shutdown(socket.SHUT_WR)
+        while connection.recv(65536):
+            pass
     assert capfd.readouterr().err == ""
 
 

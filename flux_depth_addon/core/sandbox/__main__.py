@@ -12,12 +12,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from ..core_dump import forbid_core_dumps
 from .answers import Answer
 from .endpoint import Behaviour, Sandbox
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Serve until interrupted, or until stdin closes; the first line on stdout is the base address."""
+    forbid_core_dumps()
     options = (parser := make_parser()).parse_args(argv)
     try:
         scripts = read_script(options.script) if options.script else {}
