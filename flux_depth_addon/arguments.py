@@ -58,6 +58,7 @@ def _add_restyle(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--url", default="", metavar="BASE", help="a base address in place of the provider's own")
     parser.add_argument("--model", default="", metavar="NAME", help="default: the provider's first")
     parser.add_argument("--seed", type=int, metavar="N")
+    parser.add_argument("--anew", action="store_true", help="pay again for what was painted with this very seed")
     parser.add_argument("--steps", type=int, metavar="N")
     parser.add_argument("--guidance", type=float, metavar="X")
     parser.add_argument("--finetune-id", default="", metavar="ID")

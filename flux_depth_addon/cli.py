@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import math
-import stat
-import sys
-import tempfile
 import time
 from contextlib import ExitStack
 from functools import cache
@@ -20,6 +16,7 @@ from .core import models
 from .core.addresses import check_base
 from .core.errors import FluxDepthError, InputError, JournalError, OfflineError
 from .core.framing import fit
+from .outcome import NO_OUTCOME, check_writable, described, ended, report, say, write, write_json
 
 if TYPE_CHECKING:
     import argparse
@@ -35,19 +32,6 @@ if TYPE_CHECKING:
 
 INTERRUPTED = 130
 SUFFIXES = {".png", ".jpg", ".jpeg"}
-NO_OUTCOME: dict[str, Any] = {
-    "id": None,
-    "step": None,
-    "result": None,
-    "control": None,
-    "remote_id": None,
-    "seed": None,
-    "width": None,
-    "height": None,
-    "cost_usd": 0.0,
-    "charged": "no",
-    "error": None,
-}
 
 
 def main(argv: list[str]) -> int:
@@ -60,38 +44,29 @@ def main(argv: list[str]) -> int:
         return int(end.code or 0)
     outcome, code = _outcome_of(arguments)
     if arguments.json:
-        return _write_json(arguments.json, outcome) or code
+        return write_json(arguments.json, outcome) or code
     return code
 
 
 def _outcome_of(arguments: argparse.Namespace) -> tuple[dict[str, Any], int]:
     try:
         if arguments.json:
-            _check_writable(arguments.json, {arguments.json.suffix.lower()})
+            check_writable(arguments.json, {arguments.json.suffix.lower()})
         return VERBS[arguments.verb](arguments)
     except FluxDepthError as error:
-        _say(f"Error: {error}")
+        say(f"Error: {error}")
         described = {"error": {"kind": error.kind, "message": str(error)}, "charged": error.charged}
         return NO_OUTCOME | {"step": "FAILED"} | described, error.exit_code
     except JournalError as error:
-        _say(f"Error: {error}")
+        say(f"Error: {error}")
         return NO_OUTCOME | {
             "error": {"kind": "journal", "message": str(error)},
             "charged": "unknown",
         }, FluxDepthError.exit_code
     except KeyboardInterrupt:
         message = "Interrupted. What was already sent is in the journal: `resume` fetches it."
-        _say(message)
+        say(message)
         return NO_OUTCOME | {"error": {"kind": "interrupted", "message": message}, "charged": "unknown"}, INTERRUPTED
-
-
-def _write_json(path: Path, outcome: dict[str, Any]) -> int:
-    try:
-        _write(path, json.dumps(outcome, indent=2).encode() + b"\n")
-    except InputError as error:
-        _say(f"Error: {error}")
-        return error.exit_code
-    return 0
 
 
 # The verbs.
@@ -100,12 +75,12 @@ def _write_json(path: Path, outcome: dict[str, Any]) -> int:
 def _depth(arguments: argparse.Namespace) -> tuple[dict[str, Any], int]:
     from .core.depth_map import png
 
-    _check_writable(arguments.output, {".png"})
+    check_writable(arguments.output, {".png"})
     model = _table(arguments)[models.DEFAULT]
     scene, camera = _open(arguments)
     picture, verdict = _map(arguments, scene, camera, _framing(arguments, scene, camera, model))
-    _write(arguments.output, png(picture))
-    _say(verdict.sentence)
+    write(arguments.output, png(picture))
+    say(verdict.sentence)
     print(arguments.output)
     size = {"width": picture.width, "height": picture.height}
     return NO_OUTCOME | {"step": "DONE", "control": str(arguments.output)} | size, 0
@@ -113,9 +88,9 @@ def _depth(arguments: argparse.Namespace) -> tuple[dict[str, Any], int]:
 
 def _restyle(arguments: argparse.Namespace) -> tuple[dict[str, Any], int]:
     from .core.depth_map import png
-    from .core.request import check
+    from .core.request import check, fingerprint
 
-    _check_writable(arguments.output, SUFFIXES)
+    check_writable(arguments.output, SUFFIXES)
     table = _table(arguments)
     model = _model(arguments, table)
     client = _client(arguments, table, model)
@@ -123,29 +98,53 @@ def _restyle(arguments: argparse.Namespace) -> tuple[dict[str, Any], int]:
     request = _request(arguments, scene, camera, model)
     check(request, model)
     picture, verdict = _map(arguments, scene, camera, request.framing)
-    _say(verdict.sentence)
+    say(verdict.sentence)
     with ExitStack() as stack:
         journal = stack.enter_context(_journal(arguments))
+        control = png(picture)
+        if request.seed and not arguments.anew and (same := journal.same_as(fingerprint(request, control))):
+            return _copied(arguments, _finish(journal, client, same))
         base = arguments.url or model.provider.base or stack.enter_context(worker_process.sandbox(table))
         job = journal.add(
             request,
-            png(picture),
+            control,
             price_usd=model.price_usd,
             base=base,
             output=arguments.output.absolute(),
             timeout=arguments.timeout,
+            cap_usd=preferences.cap(),
         )
-        return _ended(_finish(journal, client, job))
+        return ended(_finish(journal, client, job))
+
+
+def _copied(arguments: argparse.Namespace, job: Job) -> tuple[dict[str, Any], int]:
+    """The picture of a job that asked for the very same: this one costs nothing."""
+    from .core.framing import Framing
+    from .core.picture import store
+
+    if not job.result:
+        return ended(job)
+    whole = Framing(job.width, job.height, 0, 0, job.width, job.height)
+    try:
+        store(Path(job.result).read_bytes(), whole, arguments.output)
+    except OSError as error:
+        raise InputError(f"{arguments.output} cannot be written ({error.strerror}). Nothing was sent.") from None
+    say(f"Job {job.id} painted this very picture: it was copied, and nothing was sent. --anew pays for it again.")
+    print(arguments.output)
+    return described(job) | {"result": str(arguments.output), "charged": "no", "cost_usd": 0.0}, 0
 
 
 def _jobs(arguments: argparse.Namespace) -> tuple[dict[str, Any], int]:
+    from .core.ledger import month_began
+
     with _journal(arguments) as journal:
-        jobs = journal.jobs()
+        jobs, month = journal.jobs(), journal.ledger(month_began())
     for job in jobs:
         when = time.strftime("%Y-%m-%d %H:%M", time.localtime(job.created))
         cost = f"${job.cost_usd:g} charged: {job.charged}"
         print(f"{job.id}  {when}  {job.step:9}  {cost}  {job.result or job.error_message or job.request.prompt[:60]}")
-    return {"jobs": [_described(job) for job in jobs]}, 0
+    say(f"This month: ${month.charged:.2f} charged, ${month.unknown:.2f} perhaps, ${month.waiting:.2f} not sent yet")
+    return {"jobs": [described(job) for job in jobs]}, 0
 
 
 def _resume(arguments: argparse.Namespace) -> tuple[dict[str, Any], int]:
@@ -162,7 +161,7 @@ def _resume(arguments: argparse.Namespace) -> tuple[dict[str, Any], int]:
             ended.append(outcome)
             worst = max(worst, code)
     if not ended:
-        _say("Nothing was left to finish.")
+        say("Nothing was left to finish.")
     return {"jobs": ended}, worst
 
 
@@ -175,15 +174,15 @@ def _resumed(
         _check_online(arguments, provider, job.sent_to or job.base)
         _check_key(client, provider)
     except FluxDepthError as error:
-        _say(f"{job.id}: {error}")
-        return _described(job) | {"error": {"kind": error.kind, "message": str(error)}}, error.exit_code
-    return _ended(_finish(journal, client, job))
+        say(f"{job.id}: {error}")
+        return described(job) | {"error": {"kind": error.kind, "message": str(error)}}, error.exit_code
+    return ended(_finish(journal, client, job))
 
 
 def _sandbox(arguments: argparse.Namespace) -> tuple[dict[str, Any], int]:
     with worker_process.sandbox(models.load(), arguments.port) as base:
         print(base, flush=True)
-        _say("Serving until stopped with Ctrl-C.")
+        say("Serving until stopped with Ctrl-C.")
         while True:
             time.sleep(3600)
 
@@ -281,7 +280,7 @@ def _model(arguments: argparse.Namespace, table: models.Table) -> models.Model:
     wanted = arguments.model or next((model.id for model in table.of(arguments.provider)), "")
     model = table[wanted if wanted in table.models else f"{arguments.provider}:{wanted}"]
     if model.warning:
-        _say(f"Warning: {model.warning}")
+        say(f"Warning: {model.warning}")
     return model
 
 
@@ -330,58 +329,8 @@ def _finish(journal: Journal, client: Client, job: Job) -> Job:
         if claimed := journal.claim(job_id=job.id):  # else a worker of an open Blender has it: wait for what it does
             step(claimed, client, journal)
         job = journal.get(job.id)
-        said = _report(job, said)
+        said = report(job, said)
         if not job.is_final:
             time.sleep(min(max(job.due - time.time(), 0.05), 0.5))
     journal.mark_seen([job.id])  # its end is on this terminal: no news for the window
     return job
-
-
-def _report(job: Job, said: str) -> str:
-    progress = f" {job.progress:.0%}" if job.progress is not None else ""
-    words = f"{job.id}: {job.step}{progress}"
-    if words != said:
-        _say(words)
-    return words
-
-
-def _ended(job: Job) -> tuple[dict[str, Any], int]:
-    if job.result:
-        print(job.result)
-        return _described(job), 0
-    _say(f"Error: {job.error_message}")
-    codes = {kind.kind: kind.exit_code for kind in FluxDepthError.__subclasses__() if kind.kind != "error"}
-    return _described(job), codes.get(job.error_kind, FluxDepthError.exit_code)
-
-
-def _described(job: Job) -> dict[str, Any]:
-    names = ("id", "step", "remote_id", "seed", "width", "height", "cost_usd", "charged")
-    error = {"kind": job.error_kind, "message": job.error_message} if job.error_kind else None
-    told = {name: getattr(job, name) for name in names}
-    return NO_OUTCOME | told | {"result": job.result or None, "control": str(job.control), "error": error}
-
-
-def _check_writable(path: Path, suffixes: set[str]) -> None:
-    """Raise InputError now rather than lose a picture later."""
-    if path.suffix.lower() not in suffixes:
-        raise InputError(f"{path} must end in {' or '.join(sorted(suffixes))}.")
-    try:
-        folder = next(parent for parent in path.absolute().parents if parent.exists())
-        if stat.S_ISDIR(path.stat().st_mode if path.exists() else 0):
-            raise InputError(f"{path} is a folder: name a file in it.")
-        tempfile.TemporaryFile(dir=folder).close()
-    except OSError as error:
-        raise InputError(f"{path} cannot be written ({error.strerror}). Nothing was sent.") from None
-
-
-def _write(path: Path, data: bytes) -> None:
-    from .core.picture import write_whole
-
-    try:
-        write_whole(path, data)
-    except OSError as error:
-        raise InputError(f"{path} cannot be written ({error.strerror}).") from None
-
-
-def _say(sentence: str) -> None:
-    print(sentence, file=sys.stderr, flush=True)

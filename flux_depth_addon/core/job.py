@@ -197,7 +197,7 @@ def cancelled(job: Job) -> Job:
     """The job that nobody waits for any more; says what it costs all the same."""
     sent = job.submit_started is not None
     words = {
-        "yes": f"Cancelled. It was already sent and costs ${job.cost_usd:g}: retry fetches the picture for nothing.",
+        "yes": f"Cancelled. It was already sent and costs ${job.cost_usd:g}: fetch it for nothing.",
         "no": "Cancelled. It was already sent; it costs nothing.",
         "unknown": "Cancelled while it was being sent: it is unknown whether it was charged.",
     }

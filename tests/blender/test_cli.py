@@ -317,3 +317,52 @@ def test_no_key_reaches_a_file_of_the_journal(run, blend, tmp_path, endpoint, mo
     for root, _, names in os.walk(tmp_path):
         for name in names:
             assert b"sk-marked" not in Path(root, name).read_bytes(), name
+
+
+# The same again.
+
+
+def test_the_very_same_picture_is_copied_and_not_paid_for_again(run, blend, tmp_path, endpoint):
+    same = ("--seed", 7, "--url", endpoint.base)
+    restyle(run, blend, tmp_path / "a.png", *same)
+    code, outcome, said = restyle(run, blend, tmp_path / "b.png", *same)
+    assert (code, outcome["charged"], outcome["cost_usd"]) == (0, "no", 0.0)
+    assert "it was copied, and nothing was sent" in said
+    assert (tmp_path / "b.png").read_bytes() == (tmp_path / "a.png").read_bytes()
+    assert len(endpoint.posts) == 1
+
+
+def test_it_is_paid_for_again_when_that_is_wanted(run, blend, tmp_path, endpoint):
+    same = ("--seed", 7, "--url", endpoint.base)
+    restyle(run, blend, tmp_path / "a.png", *same)
+    restyle(run, blend, tmp_path / "b.png", *same, "--anew")
+    assert len(endpoint.posts) == 2
+
+
+def test_without_a_seed_each_run_is_another_picture(run, blend, tmp_path, endpoint):
+    for name in "ab":
+        restyle(run, blend, tmp_path / f"{name}.png", "--url", endpoint.base)
+    assert len(endpoint.posts) == 2
+
+
+def test_a_copy_takes_the_format_of_its_name(run, blend, tmp_path, endpoint):
+    same = ("--seed", 7, "--url", endpoint.base)
+    restyle(run, blend, tmp_path / "a.png", *same)
+    restyle(run, blend, tmp_path / "b.jpg", *same)
+    assert Image.open(tmp_path / "b.jpg").format == "JPEG"
+
+
+def test_the_monthly_limit_holds_on_the_command_line(run, blend, tmp_path, endpoint, monkeypatch, part):
+    monkeypatch.setenv("COMETAPI_KEY", "sk-marked")
+    monkeypatch.setattr(part("preferences"), "cap", lambda: 0.05)
+    code, outcome, _ = run(
+        "restyle", blend, "--prompt", "x", "-o", tmp_path / "a.png", "--provider", "cometapi", "--url", endpoint.base
+    )
+    assert (code, outcome["error"]["kind"], outcome["charged"]) == (3, "budget", "no")
+    assert not endpoint.posts
+
+
+def test_jobs_tells_what_the_month_came_to(run, blend, tmp_path, endpoint):
+    restyle(run, blend, tmp_path / "a.png", "--url", endpoint.base)
+    _, _, said = run("jobs")
+    assert "This month: $0.00 charged" in said

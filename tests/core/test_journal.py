@@ -300,9 +300,7 @@ def test_an_answer_after_the_cancel_keeps_the_task_and_corrects_the_sentence(
         journal.save(accepted(mine), release=True)
     job = other.get(mine.id)
     assert (job.step, job.remote_id, job.charged) == (Step.CANCELLED, "t1", "yes")
-    assert (
-        job.error_message == "Cancelled. It was already sent and costs $0.096: retry fetches the picture for nothing."
-    )
+    assert job.error_message == "Cancelled. It was already sent and costs $0.096: fetch it for nothing."
     assert job.is_waiting_there
 
 
@@ -311,9 +309,7 @@ def test_cancelled_after_it_was_sent_it_is_paid(journal: Journal, add: Add) -> N
     journal.save(accepted(being_sent(journal)), release=True)
     job = journal.cancel(journal.jobs()[0].id)
     assert (job.step, job.charged) == (Step.CANCELLED, "yes")
-    assert (
-        job.error_message == "Cancelled. It was already sent and costs $0.096: retry fetches the picture for nothing."
-    )
+    assert job.error_message == "Cancelled. It was already sent and costs $0.096: fetch it for nothing."
 
 
 def test_cancelled_after_the_free_sandbox_took_it_it_costs_nothing(journal: Journal, add: Add) -> None:
