@@ -49,9 +49,13 @@ STATUSES = {
     402: "no_funds",
     403: "key_refused",
     404: "model_not_served",
+    410: "model_not_served",
     413: "setting_refused",
     422: "setting_refused",
 }
+
+TIMED_OUT = {408, 499}
+"""A gateway's words for a request that took too long: it may have passed it on before."""
 
 
 def body(request: Request, model: Model, control: bytes) -> dict[str, object]:
@@ -82,7 +86,7 @@ def read_submission(answer: Answer, model: Model) -> Accepted:
     name = _text(str(remote_id) if type(remote_id) is int else remote_id)
     if 0 < len(name) <= 500:
         return Accepted(name, _text(data.get("polling_url")), _cost(data.get("cost")))
-    if "error" in data and not remote_id:
+    if ("error" in data or _code(data) in CODES) and not remote_id:
         raise _refusal(answer, model)
     raise failure("answer_without_id", provider=model.provider.label)
 
@@ -90,9 +94,9 @@ def read_submission(answer: Answer, model: Model) -> Accepted:
 def read_result(answer: Answer, model: Model) -> Result:
     """What a poll says; raises the error that ends the job, or TryLaterError when the answer tells nothing."""
     data = _object(answer.json)
-    if answer.status in (401, 403) and not data.get("status"):
+    if answer.status in (401, 403) and data and not _text(data.get("status")):  # a firewall's page is no word of theirs
         raise failure("key_refused_later", provider=model.provider.label, reason=_because(answer))
-    if answer.status == 404:
+    if answer.status == 404 or _code(data) in MISSING:
         return Missing()
     if answer.status >= 300 or not data:
         raise TryLaterError(
@@ -153,7 +157,7 @@ def _refusal(answer: Answer, model: Model) -> FluxDepthError:
     # A gateway may say 503 after it passed the request on: only with a time to come back is it a refusal for sure.
     if answer.status == 429 or (answer.status == 503 and _wait(answer) is not None):
         return TryLaterError(f"{label} is busy (HTTP {answer.status}{reason})", seconds=_wait(answer))
-    if 300 <= answer.status < 500:
+    if 300 <= answer.status < 500 and answer.status not in TIMED_OUT:
         return failure("no_endpoint", provider=label, status=answer.status)
     return failure("answer_broken", provider=label, status=answer.status, reason=reason)
 
