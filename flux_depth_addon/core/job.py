@@ -220,9 +220,9 @@ def going_on(job: Job) -> Job:
 def _submit(job: Job, client: Client, save: Save) -> Job:
     if job.submit_started is not None:
         raise failure("stopped_while_sending")
-    if time.time() > job.deadline:  # it may be from yesterday, and nobody is waiting any more
-        raise failure("too_late_to_send", minutes=_minutes(job))
     model = client.table[job.request.model]
+    if time.time() > job.deadline:  # it may be from yesterday, and nobody is waiting any more
+        raise _not_sent_in_time(job, model.provider.label)
     check(job.request, model)
     control = _control(job)
     marked = replace(job, submit_started=time.time(), sent_to=client.base_of(model, job.base))
@@ -243,6 +243,12 @@ def _submit(job: Job, client: Client, save: Save) -> Job:
         attempts=0,
         due=time.time() + FIRST_POLL,
     )
+
+
+def _not_sent_in_time(job: Job, provider: str) -> FluxDepthError:
+    if job.attempts:
+        return failure("given_up_sending", problem=f"{provider} is busy", minutes=_minutes(job))
+    return failure("too_late_to_send", minutes=_minutes(job))
 
 
 def _control(job: Job) -> bytes:
