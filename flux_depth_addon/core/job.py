@@ -300,8 +300,8 @@ def _store(data: bytes, job: Job) -> tuple[Path, tuple[int, int]]:
     for path in (job.output, job.folder / "result.png"):
         try:
             return path, picture.store(data, job.request.framing, path)
-        except OSError as error:
-            problem = error.strerror or type(error).__name__
+        except (OSError, ValueError) as error:  # ValueError: a name that no disk can hold
+            problem = getattr(error, "strerror", None) or type(error).__name__
     raise TryLaterError(f"The picture could not be written ({problem})")
 
 
