@@ -38,6 +38,10 @@ DEFAULT_TIMEOUT = 600.0
 MAX_MISSES = 20
 """How often in a row a task may be unknown, or its picture gone or broken, before that is believed."""
 
+TRIES_AT_LEAST = 6
+"""How often in a row a paid picture is asked for before trouble counts, even past the deadline: a computer that slept
+wakes up long after it, and with its network down for half a minute."""
+
 GIVEN_UP_THERE = {"provider", "moderated"}
 """Kinds of error that are the provider's own last word on a task that it took."""
 
@@ -262,25 +266,36 @@ def _poll(job: Job, client: Client) -> Job:
     match client.poll(job.request, job.sent_to, job.remote_id, job.polling_url):
         case Ready(sample, seed):
             seed = job.request.seed if seed is None else seed
-            return replace(job, step=Step.DOWNLOAD, sample_url=sample, seed=seed, progress=1.0, due=time.time())
+            found = replace(job, sample_url=sample, seed=seed, progress=1.0)
+            return replace(found, step=Step.DOWNLOAD, attempts=0, due=time.time())
         case Pending(progress):
             return _wait(replace(job, attempts=0, misses=0, progress=progress))
         case Missing():
-            return _missed(job, "The provider no longer knows this task, or has lost its picture")
+            return _missing(job, "The provider no longer knows this task, or has lost its picture")
 
 
 def _wait(job: Job) -> Job:
-    now = time.time()
-    if now > job.deadline:
+    if time.time() > job.deadline:
         raise failure("too_late", minutes=_minutes(job))
-    waited = now - (job.submit_started or job.created)
-    return replace(job, due=now + min(max(waited / 10, FIRST_POLL), LONGEST_POLL))
+    return replace(job, due=time.time() + _pause(job))
+
+
+def _pause(job: Job) -> float:
+    waited = time.time() - (job.submit_started or job.created)
+    return min(max(waited / 10, FIRST_POLL), LONGEST_POLL)
+
+
+def _missing(job: Job, problem: str) -> Job:
+    if time.time() > job.deadline:
+        raise failure("picture_gone", problem=problem)
+    return _missed(job, problem)
 
 
 def _missed(job: Job, problem: str) -> Job:
+    """Asked for anew even past the deadline: links die within minutes, and the computer may have slept for hours."""
     if job.misses >= MAX_MISSES:
         raise failure("picture_gone", problem=problem)
-    return replace(_wait(job), misses=job.misses + 1)
+    return replace(job, step=Step.POLL, sample_url="", misses=job.misses + 1, due=time.time() + _pause(job))
 
 
 def _download(job: Job, client: Client) -> Job:
@@ -288,9 +303,9 @@ def _download(job: Job, client: Client) -> Job:
         data = client.download(job.sample_url, job.sent_to)
         path, (width, height) = _store(data, job)
     except LookupError:
-        return _missed(replace(job, step=Step.POLL, sample_url=""), "The link to the picture has expired")
+        return _missed(job, "The link to the picture has expired")
     except ProviderError as error:
-        return _missed(replace(job, step=Step.POLL, sample_url=""), str(error).rstrip("."))
+        return _missed(job, str(error).rstrip("."))
     now = time.time()
     return replace(job, step=Step.DONE, result=str(path), width=width, height=height, finished=now, due=now)
 
@@ -307,7 +322,7 @@ def _store(data: bytes, job: Job) -> tuple[Path, tuple[int, int]]:
 
 def _later(job: Job, problem: TryLaterError) -> Job:
     now = time.time()
-    if now > job.deadline:
+    if now > job.deadline and (job.attempts + 1 >= TRIES_AT_LEAST or not job.remote_id):
         cause = "given_up_fetching" if job.remote_id else "given_up_sending"
         return _failed(job, failure(cause, problem=problem, minutes=_minutes(job)))
     seconds = min(2.0 ** min(job.attempts, 5), 30.0) if problem.seconds is None else max(problem.seconds, FIRST_POLL)
