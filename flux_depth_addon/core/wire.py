@@ -93,6 +93,8 @@ class _Bounds:
     """Seconds for which nothing may arrive."""
     room: int
     """Bytes that may still arrive."""
+    watched: bool = False
+    """Whether the connection is one of ours, which notes what leaves: of another, all may have left."""
     sent: bool = False
 
     def left(self) -> float:
@@ -132,7 +134,10 @@ def exchange(
         raise WireError(Trouble.PROXY_SOCKS)
     try:
         request = requests.Request(method, url, headers=_headers(headers), params=query, json=payload).prepare()
-        bounds.end += len(request.body or b"") / SLOWEST_UPLINK
+    except (requests.RequestException, ValueError):
+        raise WireError(Trouble.UNREACHABLE) from None
+    bounds.end += len(request.body or b"") / SLOWEST_UPLINK
+    try:
         return _answer(_Adapter(bounds), request, proxies, limit)
     except (requests.RequestException, HTTPError, http.client.HTTPException, OSError, ValueError) as error:
         raise WireError(_trouble(error, bounds, proxied=bool(proxy))) from None
@@ -217,6 +222,7 @@ class _Connection(HTTPConnection):
     def __init__(self, *arguments: Any, bounds: _Bounds, **options: Any) -> None:
         super().__init__(*arguments, **options)
         self._bounds = bounds
+        self._bounds.watched = True
         self._opening = False
         self.response_class = partial(_Response, bounds=bounds)  # type: ignore[assignment]
 
@@ -270,7 +276,8 @@ def _trust(host: str | None) -> ssl.SSLContext:
 
 
 def _trouble(error: Exception, bounds: _Bounds, *, proxied: bool) -> Trouble:
-    if bounds.sent:
+    before_connecting = isinstance(error, requests.exceptions.InvalidURL)  # as of a proxy
+    if bounds.sent or not (bounds.watched or before_connecting):
         return Trouble.LOST
     errors = list(_chain(error))
     for one in errors:

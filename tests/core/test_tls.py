@@ -269,6 +269,12 @@ def test_a_proxy_that_is_not_there_is_told(
     assert refused(client, wish, COMET) == "CometAPI could not be reached through this computer's proxy"
 
 
+@pytest.mark.parametrize("address", ["http://", "ftp://127.0.0.1:1", "http://[::1", "http://127.0.0.1:99999"])
+def test_a_proxy_that_is_written_wrong_is_told(client: Client, wish: Wish, monkeypatch: Any, address: str) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", address)
+    assert refused(client, wish, COMET) == "CometAPI could not be reached through this computer's proxy"
+
+
 @pytest.mark.parametrize("kind", ["socks5", "socks5h", "SOCKS4"])
 def test_a_proxy_of_another_kind_is_told(client: Client, wish: Wish, monkeypatch: Any, kind: str) -> None:
     monkeypatch.setenv("ALL_PROXY", f"{kind}://127.0.0.1:1")

@@ -301,6 +301,12 @@ def test_what_was_sent_is_not_sent_again_even_by_a_library_that_retries(
     assert (len(requests), spoken.connections) == (1, 1)
 
 
+def test_a_connection_that_nobody_watched_may_have_sent_it(closed_port: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(wire._Adapter, "cert_verify", lambda *_: None)  # a library that no longer asks for ours
+    with ends_with(Trouble.LOST):
+        ask(closed_port)
+
+
 def test_no_cookie_is_kept(speak: Speak, heard: Hear) -> None:
     requests: list[bytes] = []
 
