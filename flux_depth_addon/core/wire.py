@@ -244,7 +244,10 @@ class _Connection(HTTPConnection):
 
 
 class _TLSConnection(_Connection, HTTPSConnection):
-    """The same through TLS."""
+    """The same through TLS, believing whom we believe: requests 2.32 puts a context of its own into the pool."""
+
+    def __init__(self, *arguments: Any, tls: ssl.SSLContext, **options: Any) -> None:
+        super().__init__(*arguments, **{**options, "ssl_context": tls})
 
 
 class _Adapter(HTTPAdapter):
@@ -263,7 +266,7 @@ class _Adapter(HTTPAdapter):
         """Of the pool that a request goes through: our own connections, and what those trust."""
         if conn.scheme == "https":
             conn.cert_reqs = "CERT_REQUIRED"
-            conn.ConnectionCls = partial(_TLSConnection, bounds=self._bounds, ssl_context=_trust(conn.host))
+            conn.ConnectionCls = partial(_TLSConnection, bounds=self._bounds, tls=_trust(conn.host))
         else:
             conn.ConnectionCls = partial(_Connection, bounds=self._bounds)
 
