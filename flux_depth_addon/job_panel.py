@@ -41,7 +41,7 @@ def draw_job(layout: bpy.types.UILayout, context: bpy.types.Context, job: Job) -
         column.label(text=_facts(job))
         return
     say(column, context, job.error_message, STEP_ICONS[job.step])
-    if not job.retried_as:
+    if job.is_waiting_there or not job.retried_as:
         _draw_remedies(layout, context, job)
 
 

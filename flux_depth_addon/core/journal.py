@@ -144,12 +144,12 @@ class Journal:
             job = self.get(job_id)
             if job.step not in (Step.FAILED, Step.CANCELLED):
                 raise InputError("Only a job that failed or was cancelled can be retried.")
-            if job.retried_as:
-                raise InputError("This job was retried already. Nothing was sent.")
             job = receipt.completed(job)
-            if job.is_waiting_there:
+            if job.is_waiting_there:  # also where it was retried before its answer came
                 again = going_on(job)
                 self._update(again, "id = :id")
+            elif job.retried_as:
+                raise InputError("This job was retried already. Nothing was sent.")
             elif free:
                 raise InputError(
                     "The provider does not have this picture any more. Nothing was sent: look at its price."
@@ -319,8 +319,9 @@ class Journal:
             control = job.control.read_bytes()
         except OSError:
             raise failure("control_gone") from None
-        kept = {name: getattr(job, name) for name in ("base", "output", "timeout", "origin")}
-        again = replace(self._new(job.request, price_usd=price_usd, **kept), fingerprint=job.fingerprint)
+        kept = {name: getattr(job, name) for name in ("base", "timeout", "origin")}
+        again = self._new(job.request, price_usd=price_usd, output=_path_like(job), **kept)
+        again = replace(again, fingerprint=job.fingerprint)
         self._write_control(again, control)
         return again
 
@@ -352,6 +353,13 @@ class Journal:
 
     def _job(self, row: dict[str, Any]) -> Job:
         return from_row(row, self.folder / "jobs" / str(row["id"]))
+
+
+def _path_like(job: Job) -> Path | None:
+    """Where another picture goes in its place: not over it, as its own may still arrive."""
+    if job.output.parent == job.folder:
+        return None
+    return job.output.with_name(job.output.name.replace(job.id, "{id}"))
 
 
 def _past(column: str) -> str:

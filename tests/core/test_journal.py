@@ -367,7 +367,7 @@ def test_a_retry_of_what_brings_nothing_is_a_new_job(
     job = journal.retry(failed.id)
     assert job.id != failed.id
     assert (job.step, job.submit_started, job.remote_id, job.charged) == (Step.SUBMIT, None, "", "no")
-    assert (job.request, job.output, job.cost_usd) == (failed.request, failed.output, 0.096)
+    assert (job.request, job.cost_usd) == (failed.request, 0.096)
     assert job.control.read_bytes() == control
     assert journal.get(failed.id) == replace(failed, retried_as=job.id)
 
@@ -380,6 +380,29 @@ def test_a_second_click_on_retry_sends_nothing_more(journal: Journal, add: Add) 
     with pytest.raises(InputError, match="retried already"):
         journal.retry(failed.id)
     assert len(journal.jobs()) == 2
+
+
+def test_a_retry_writes_over_no_picture_that_may_still_arrive(journal: Journal, wish: Wish, tmp_path: Path) -> None:
+    named = journal.add(wish(), b"png", output=tmp_path / "room_{id}.png")
+    unnamed = journal.add(wish(), b"png")
+    for job in (named, unnamed):
+        journal.cancel(job.id)
+    again = journal.retry(named.id)
+    assert again.output == tmp_path / f"room_{again.id}.png"
+    again = journal.retry(unnamed.id)
+    assert again.output == again.folder / "result.png"
+
+
+def test_an_answer_that_came_after_the_retry_is_still_fetched_for_nothing(journal: Journal, add: Add) -> None:
+    add()
+    mine = being_sent(journal)
+    journal.cancel(mine.id)
+    again = journal.retry(mine.id)
+    with pytest.raises(LostJobError):
+        journal.save(accepted(mine), release=True)
+    fetched = journal.retry(mine.id)
+    assert again.id != mine.id
+    assert (fetched.id, fetched.step, fetched.remote_id) == (mine.id, Step.POLL, "t1")
 
 
 def test_a_damaged_entry_hides_no_other_and_is_not_sent(journal: Journal, add: Add) -> None:
