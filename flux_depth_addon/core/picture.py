@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import secrets
+from contextlib import suppress
 from io import BytesIO
 from pathlib import Path
 
@@ -57,9 +59,13 @@ def store(data: bytes, framing: Framing, path: Path) -> tuple[int, int]:
 
 
 def write_whole(path: Path, data: bytes) -> None:
-    """Write all or nothing: a temporary name, fsync, rename. Raises OSError, leaving no temporary file behind."""
+    """Write all or nothing: a temporary name, fsync, rename. Raises OSError, leaving no temporary file behind.
+
+    What was left behind by one that was killed while it wrote the same file is cleared away.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{secrets.token_hex(6)}.part")
+    mark = hashlib.sha256(os.fsencode(path.name)).hexdigest()[:12]  # a name of its own might get too long
+    temporary = path.with_name(f".{mark}-{secrets.token_hex(6)}.part")
     try:
         with temporary.open("xb") as file:
             file.write(data)
@@ -67,8 +73,15 @@ def write_whole(path: Path, data: bytes) -> None:
             os.fsync(file.fileno())
         temporary.replace(path)
         _sync_folder(path.parent)
+        _clear_away(path.parent, f".{mark}-*.part")
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _clear_away(folder: Path, pattern: str) -> None:
+    with suppress(OSError):  # what was to be written is written
+        for file in folder.glob(pattern):
+            file.unlink()
 
 
 def _sync_folder(folder: Path) -> None:

@@ -139,6 +139,24 @@ def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path: Path, mon
     assert [(path.name, path.read_bytes()) for path in tmp_path.iterdir()] == [("file", b"old")]
 
 
+def test_what_a_killed_writer_left_goes_with_the_next_write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Killed(BaseException):
+        pass
+
+    def killed(*_: Any, **__: Any) -> None:
+        raise Killed
+
+    with monkeypatch.context() as dying:
+        dying.setattr("os.fsync", killed)
+        dying.setattr("pathlib.Path.unlink", killed)
+        with pytest.raises(Killed):
+            write_whole(tmp_path / "file", b"half")
+    write_whole(tmp_path / "other", b"whole")
+    assert len(list(tmp_path.glob(".*.part"))) == 1
+    write_whole(tmp_path / "file", b"whole")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "other"]
+
+
 def test_a_file_in_place_of_the_folder_is_an_os_error(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"x")
     with pytest.raises(OSError, match="file"):
