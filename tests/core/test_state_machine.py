@@ -14,7 +14,15 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, Phase, seed, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, multiple, rule, run_state_machine_as_test
+from hypothesis.stateful import (
+    Bundle,
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    multiple,
+    rule,
+    run_state_machine_as_test,
+)
 from PIL import Image
 
 from flux_depth_addon.core import receipt
@@ -35,27 +43,21 @@ PROVIDERS = ("cometapi",)
 LONGEST_BUSY = 150.0
 """Seconds for which a provider may at most send us away: bfl.py believes no more."""
 
-STEPS = 40
+STEPS = 50
 MORE_THAN_ANY_STEP_HAS = 30
 LESS = {"yes": 2, "unknown": 1, "no": 0}
 
 moments = st.integers(0, MORE_THAN_ANY_STEP_HAS)
 others = st.lists(st.sampled_from(["other works", "half a minute", "cancel", "retry", "keep"]), min_size=1, max_size=4)
-troubles = st.one_of(
-    st.just(Trouble()),
-    st.builds(Trouble, st.just("kill"), moments),
-    st.builds(Trouble, st.sampled_from(["full", "locked"]), moments, st.integers(1, 60)),
-    st.builds(Trouble, st.just("meanwhile"), moments, st.just(1), others.map(tuple)),
-)
-small_troubles = st.one_of(st.just(Trouble()), st.builds(Trouble, st.sampled_from(["kill", "full", "locked"]), moments))
+kills = st.builds(Trouble, st.just("kill"), moments)
+refusals = st.builds(Trouble, st.sampled_from(["full", "locked"]), moments, st.integers(1, 60))
+interruptions = st.builds(Trouble, st.just("meanwhile"), moments, st.just(1), others.map(tuple))
+small_troubles = st.one_of(st.just(Trouble()), kills, refusals)
 posts = ["", "busy", "busy for a minute", "refused", "lost before", "lost after", "broke", "broke after", "no id"]
 polls = ["", "lost", "broke", "missing", "word", "no sample", "moderated", "failed", "gone"]
 fetches = ["", "lost", "broke", "expired", "cut", "page"]
-moods = st.one_of(
-    st.just({}),
-    st.fixed_dictionaries({"post": st.sampled_from(posts)}),
-    st.fixed_dictionaries({"poll": st.sampled_from(polls)}),
-    st.fixed_dictionaries({"fetch": st.sampled_from(fetches)}),
+moods = st.fixed_dictionaries(
+    {"post": st.sampled_from(posts), "poll": st.sampled_from(polls), "fetch": st.sampled_from(fetches)}
 )
 workers = st.sampled_from(["one", "two"])
 clicked = Bundle("clicked")
@@ -74,6 +76,10 @@ class History(RuleBasedStateMachine):
         self.ends: dict[str, Job] = {}
 
     # What users do.
+
+    @initialize(target=clicked)
+    def first_click(self) -> Any:
+        return self.click(Trouble())
 
     @rule(target=clicked, trouble=small_troubles)
     def click(self, trouble: Trouble) -> Any:
@@ -125,24 +131,42 @@ class History(RuleBasedStateMachine):
         with suppress(JournalError):
             process.hand = process.hand or process.journal.claim(providers=PROVIDERS)
 
-    @rule(who=workers, mood=moods, trouble=troubles)
-    def works(self, who: str, mood: dict[str, str], trouble: Trouble) -> None:
+    @rule(who=workers)
+    def works(self, who: str) -> None:
         """Goes on with what it holds, or else with what is due."""
+        self.goes_on(who, {}, Trouble())
+
+    @rule(who=workers, mood=moods)
+    def meets_a_mood(self, who: str, mood: dict[str, str]) -> None:
+        self.goes_on(who, mood, Trouble())
+
+    @rule(who=workers, trouble=kills)
+    def is_killed(self, who: str, trouble: Trouble) -> None:
+        self.goes_on(who, {}, trouble)
+
+    @rule(who=workers, trouble=refusals)
+    def is_refused(self, who: str, trouble: Trouble) -> None:
+        self.goes_on(who, {}, trouble)
+
+    @rule(who=workers, trouble=interruptions)
+    def is_interrupted(self, who: str, trouble: Trouble) -> None:
+        self.goes_on(who, {}, trouble)
+
+    @rule(who=workers, mood=moods, trouble=st.one_of(kills, refusals, interruptions))
+    def has_a_bad_day(self, who: str, mood: dict[str, str], trouble: Trouble) -> None:
+        self.goes_on(who, mood, trouble)
+
+    @rule(who=workers)
+    def dies(self, who: str) -> None:
+        self.world.replace(who)
+
+    def goes_on(self, who: str, mood: dict[str, str], trouble: Trouble) -> None:
+        self.world.clock.sleep(0.6)
         self.takes(who)
         if self.world.processes[who].hand:
             self.world.provider.mood = mood
             self.world.works(who, trouble)
             self.world.provider.mood = {}
-
-    @rule(who=workers)
-    def keeps(self, who: str) -> None:
-        process = self.world.processes[who]
-        with suppress(JournalError):
-            process.journal.keep([process.hand.id] if process.hand else [])
-
-    @rule(who=workers)
-    def dies(self, who: str) -> None:
-        self.world.replace(who)
 
     def meanwhile(self, word: str) -> None:
         """What the others do at one moment of a process's step."""
@@ -150,7 +174,7 @@ class History(RuleBasedStateMachine):
         other = next(name for name in ("one", "two") if self.world.processes[name] is not busy)
         match word:
             case "other works":
-                self.works(other, {}, Trouble())
+                self.works(other)
             case "half a minute":
                 self.world.clock.sleep(LEASE_SECONDS + 1)
             case "cancel":
@@ -163,7 +187,7 @@ class History(RuleBasedStateMachine):
 
     # What the clock does.
 
-    @rule(seconds=st.sampled_from([1.0, 8.0, LEASE_SECONDS + 1, 700.0]))
+    @rule(seconds=st.sampled_from([8.0, LEASE_SECONDS + 1, 700.0]))
     def time_passes(self, seconds: float) -> None:
         self.world.clock.sleep(seconds)
 
@@ -234,7 +258,7 @@ class History(RuleBasedStateMachine):
         until = self.world.clock.running + LEASE_SECONDS + LONGEST_BUSY + 60
         while unfinished := [job for job in self.all() if not job.is_final]:
             assert self.world.clock.running < until, f"stuck: {unfinished}"
-            self.works("one", {}, Trouble())
+            self.works("one")
             self.world.clock.sleep(0.5)
         self.the_promises_are_kept()
 
