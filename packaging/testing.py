@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 import time
 import xml.etree.ElementTree as ElementTree
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -41,8 +41,22 @@ class Part:
 
 def main(*, everything: bool, blender: str | None, arguments: Sequence[str]) -> int:
     """0 when nothing failed and something ran. `arguments` go to pytest; paths among them choose parts."""
+    return run(parts(everything=everything, blender=blender, arguments=arguments))
+
+
+def reliability(*, blender: str | None, arguments: Sequence[str]) -> int:
+    """The same for the campaigns that break it on purpose; what they found stands last. `arguments`: their size."""
+    found = HOME / "reports" / "figures.txt"
+    found.unlink(missing_ok=True)
+    code = run(campaign_parts(environments.blender_version(blender), [*arguments, f"--figures={found}"]))
+    print(found.read_text(encoding="utf-8") if found.is_file() else "\nNo campaign came to its end.")
+    return code
+
+
+def run(chosen: Iterable[Part]) -> int:
+    """Run the parts and print the table; 0 when nothing failed and something ran."""
     rows: list[tuple[str, Outcome, float]] = []
-    for part in parts(everything=everything, blender=blender, arguments=arguments):
+    for part in chosen:
         environments.say(f"\n== {part.name}")
         started = time.monotonic()
         rows.append((part.name, attempt(part), time.monotonic() - started))
@@ -69,6 +83,21 @@ def parts(*, everything: bool, blender: str | None, arguments: Sequence[str]) ->
         yield Part(f"Blender {name}", run)
 
 
+def campaign_parts(blender: str, arguments: Sequence[str]) -> Iterator[Part]:
+    """The histories and the kills of the worker without Blender, and the kills of that Blender."""
+    tools = environments.tools(environments.BLENDERS[blender])
+    alone = [ROOT / "tests" / "core" / "test_state_machine.py", *campaigns(of_blender=False)]
+    yield Part("without Blender", partial(on_python, tools, alone, arguments))
+    within = partial(on_python, environments.blender(blender), campaigns(of_blender=True), arguments)
+    yield Part(f"Blender {blender}", within)
+
+
+def campaigns(*, of_blender: bool) -> list[Path]:
+    """The campaigns that need a Blender, or those that need none."""
+    found = sorted((ROOT / "tests" / "campaigns").glob("test_*.py"))
+    return [path for path in found if path.name.startswith("test_blender_") == of_blender]
+
+
 def attempt(part: Part) -> Outcome:
     """The part's outcome; what could not be set up is a failure, not the end of the other parts."""
     try:
@@ -80,13 +109,13 @@ def attempt(part: Part) -> Outcome:
 
 def core_tests() -> list[Path]:
     """The tests that need no Blender."""
-    return [ROOT / "tests" / "core", *sorted((ROOT / "tests").glob("test_*.py"))]
+    return [ROOT / "tests" / "core", *sorted((ROOT / "tests").glob("test_*.py")), *campaigns(of_blender=False)]
 
 
 def blender_tests() -> list[Path]:
     """The tests that need a Blender, and those of what meets the network libraries that each Blender carries."""
     wire = [ROOT / "tests" / "core" / f"test_{name}.py" for name in ("wire", "tls", "client")]
-    return [ROOT / "tests" / "blender", *wire]
+    return [ROOT / "tests" / "blender", *wire, *campaigns(of_blender=True)]
 
 
 def check(environment: Environment, *command: str) -> Outcome:

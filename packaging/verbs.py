@@ -100,6 +100,12 @@ def _test(options: argparse.Namespace, rest: Sequence[str]) -> int:
     return testing.main(everything=options.all, blender=options.bpy, arguments=rest)
 
 
+def _reliability(options: argparse.Namespace, rest: Sequence[str]) -> int:
+    size = [f"--kills={options.kills}", f"--examples={options.examples}"]
+    seed = [] if options.seed is None else [f"--seed={options.seed}"]
+    return testing.reliability(blender=options.bpy, arguments=[*size, *seed, *rest])
+
+
 def _refuse(rest: Sequence[str]) -> None:
     if rest:
         raise SetupError(f"This verb does not know {rest[0]}: see packaging/dev.py --help.")
@@ -117,12 +123,16 @@ def _parser() -> argparse.ArgumentParser:
 
     demo = verb("demo", _demo, "the whole job on an interior, offline, with its pictures", own_help=False)
     test = verb("test", _test, "every test this machine can run; further arguments go to pytest", own_help=True)
+    broken = verb("reliability", _reliability, "kills and faults on purpose, and what they did", own_help=True)
     run = verb("run", _run, "the command line: dev.py run -- ARGS", own_help=False)
     bench = verb("bench", _bench, "measurements, side by side in one run", own_help=False)
     made = verb("build", _build, "the extension's zip in dist/, validated by Blender's own tool", own_help=True)
     known = ", ".join(environments.BLENDERS)
-    for one in (demo, test, run, bench):
+    for one in (demo, test, broken, run, bench):
         one.add_argument("--bpy", metavar="VERSION", help=f"Blender as a Python module: {known}")
     test.add_argument("--all", action="store_true", help="on every Blender, not only the one that fits")
+    broken.add_argument("--kills", type=int, default=100, help="processes killed by each kill campaign (100)")
+    broken.add_argument("--examples", type=int, default=2000, help="histories of jobs that are tried (2000)")
+    broken.add_argument("--seed", type=int, help="another course than the one that is taken at every run")
     made.add_argument("--all-platforms", action="store_true", help="for every platform, not only this one")
     return parser
