@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import platform
+import sqlite3
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -17,9 +19,15 @@ class Campaign:
     seed: int | None
     figures: list[str] = field(default_factory=list)
 
-    def tell(self, figures: str) -> None:
-        """Have this printed at the end of the run."""
-        self.figures.append(figures)
+    def tell(self, title: str, found: dict[str, object]) -> None:
+        """Have a table of what was found printed at the end of the run."""
+        rows = found | {"seed": "the same at every run" if self.seed is None else self.seed, "with": versions()}
+        self.figures.append("\n".join([title, *(f"  {name:<16} {value}" for name, value in rows.items())]))
+
+
+def versions() -> str:
+    """Of what a campaign runs on."""
+    return f"Python {platform.python_version()}, SQLite {sqlite3.sqlite_version}, {platform.system()}"
 
 
 CAMPAIGN = pytest.StashKey[Campaign]()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import platform
 import sqlite3
 import time
 from collections import Counter
@@ -30,15 +29,12 @@ TEXTS = ("no job yet", "not sent", "being sent", Step.POLL, Step.DOWNLOAD, Step.
 class Ledger:
     """The figures of one campaign."""
 
-    title: str
     kills: int = 0
     fell: Counter[str] = field(default_factory=Counter)
     saved: int = 0
     unknown: int = 0
     lost: list[str] = field(default_factory=list)
     doubled: list[str] = field(default_factory=list)
-    seed: int = 0
-    versions: str = ""
 
     def killed(self, job: Job | None) -> None:
         """One more process is dead; the job is as the journal has it just after."""
@@ -57,19 +53,16 @@ class Ledger:
             else:
                 self.lost.append(f"{job.id} {job.step} {job.error_kind} {job.error_message}")
 
-    def table(self) -> str:
-        """The figures, for people."""
+    def figures(self) -> dict[str, object]:
+        """For people."""
         fell = ", ".join(f"{name} {self.fell[name]}" for name in TEXTS if self.fell[name])
-        rows = {
-            "killed": f"{self.kills} ({fell})",
+        return {
+            "killed": f"{self.kills} (the job was then: {fell})",
             "pictures saved": self.saved,
-            "unknown": f"{self.unknown} (killed while the submission was under way; told so, not sent again)",
+            "unknown": f"{self.unknown} (the answer died with the process; said so, and not sent again)",
             "lost": len(self.lost),
             "doubled": len(self.doubled),
-            "seed": self.seed,
-            "with": self.versions,
         }
-        return "\n".join([self.title, *(f"  {name:<15} {value}" for name, value in rows.items())])
 
 
 def where(job: Job | None) -> str:
@@ -132,8 +125,3 @@ def control_image(number: int) -> bytes:
     picture.paste((number % 256, number // 256, 200), (100, 100, 140, 140))
     picture.save(buffer, "PNG")
     return buffer.getvalue()
-
-
-def versions() -> str:
-    """Of what a campaign ran on."""
-    return f"Python {platform.python_version()}, SQLite {sqlite3.sqlite_version}, {platform.system()}"

@@ -32,7 +32,6 @@ from .ledger import (
     is_running,
     the_leases_of_the_dead_run_out,
     until,
-    versions,
 )
 
 CHECKOUT = Path(__file__).resolve().parents[2]
@@ -135,8 +134,7 @@ def test_blender_killed_at_any_moment_loses_no_picture_and_pays_for_none_twice(
     dice, before, reached = random.Random(campaign.seed or 0), blend.read_bytes(), set()
     now, spare = Blender(folder, blend), Blender(folder, blend)
     version = now.waits_for("ready").split()[1]
-    ledger = Ledger("Kills of Blender", seed=campaign.seed or 0, versions=f"Blender {version}, {versions()}")
-    journal, left = Journal(folder / "data"), []
+    ledger, journal, left = Ledger(), Journal(folder / "data"), []
     for number in range(campaign.kills):
         job = one_kill(now, number, server, journal, dice)
         ledger.killed(job)
@@ -150,7 +148,7 @@ def test_blender_killed_at_any_moment_loses_no_picture_and_pays_for_none_twice(
     assert until(lambda: not any(map(is_running, left)), 30), "a worker runs for ever"
     ledger.settle(journal, server, reached)
     journal.close()
-    campaign.tell(ledger.table())
+    campaign.tell(f"Kills of Blender {version}", ledger.figures())
     assert (ledger.lost, ledger.doubled) == ([], [])
     assert blend.read_bytes() == before
     assert files_with(KEY, folder) == []

@@ -27,7 +27,6 @@ from .ledger import (
     is_running,
     the_leases_of_the_dead_run_out,
     until,
-    versions,
 )
 
 FRAMING = Framing(width=320, height=256, left=10, top=6, crop_width=300, crop_height=244)
@@ -119,7 +118,7 @@ class Work:
 def test_a_worker_killed_at_any_moment_loses_no_picture_and_pays_for_none_twice(
     campaign: Any, dice: random.Random, server: Callable[[], Sandbox], tmp_path: Path
 ) -> None:
-    ledger = Ledger("Kills of the worker", seed=campaign.seed or 0, versions=versions())
+    ledger = Ledger()
     for first in range(0, campaign.kills, BATCH):
         work = Work(tmp_path / str(first), server(), dice)
         for number in range(first, min(first + BATCH, campaign.kills)):
@@ -130,7 +129,7 @@ def test_a_worker_killed_at_any_moment_loses_no_picture_and_pays_for_none_twice(
         ledger.settle(work.journal, work.server, work.reached)
         work.journal.close()
         assert {post.headers["Authorization"] for post in work.server.posts} == {f"Bearer {KEY}"}
-    campaign.tell(ledger.table())
+    campaign.tell("Kills of the worker", ledger.figures())
     assert (ledger.lost, ledger.doubled) == ([], [])
     assert ledger.saved + ledger.unknown == campaign.kills
     assert files_with(KEY, tmp_path) == []

@@ -1,7 +1,7 @@
 """A world in which everything can fail at any moment: the clock, processes, the disk, and a provider.
 
 The journal, the job, the step and the client that run in it are the real ones, on real SQLite and real files. Made of
-wood are only the clock that `core` reads, and what lies below `requests`: a provider that knows what it billed.
+wood are only the clock that `core` reads and, in place of the wire, a provider that knows what it billed.
 A *moment* is any write to the database or a file, before and after, and any exchange with the provider, before and
 after. At any moment a process can be killed, the disk be full, the database be locked, or the rest of the world go on.
 """
@@ -18,22 +18,23 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from io import BytesIO
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
-import requests
 from PIL import Image
-from requests.adapters import HTTPAdapter
-from urllib3 import HTTPResponse
 
+from flux_depth_addon.core import receipt
 from flux_depth_addon.core.client import Client
 from flux_depth_addon.core.job import Job
 from flux_depth_addon.core.journal import Journal
 from flux_depth_addon.core.models import load
+from flux_depth_addon.core.providers import Answer
+from flux_depth_addon.core.wire import Trouble as WireTrouble
+from flux_depth_addon.core.wire import WireError
 from flux_depth_addon.core.worker import step
 
 BASE = "http://127.0.0.1:1"
@@ -44,6 +45,14 @@ IN_MEMORY = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
 """A disk that is synchronised a hundred times faster; what a kill leaves on it is the same."""
 
 WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC
+
+
+REFUSALS: dict[tuple[str, str], Exception] = {
+    ("full", "database"): sqlite3.OperationalError("database or disk is full"),
+    ("full", "file"): OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)),
+    ("locked", "database"): sqlite3.OperationalError("database is locked"),
+}
+"""What a trouble makes of a kind of moment."""
 
 
 class Killed(BaseException):
@@ -98,6 +107,8 @@ class Process:
     trouble: Trouble = Trouble()
     moments: int = 0
     is_dead: bool = False
+    died_at: str = ""
+    """The kind of moment."""
 
 
 @dataclass
@@ -148,35 +159,34 @@ class Provider:
         self.tasks[f"task-{number}"] = Task(job_id, self.clock.running + 7, colour)
         return f"task-{number}"
 
-    def answer(self, method: str, url: str, job_id: str) -> tuple[int, bytes, dict[str, str]]:
-        """What a call gets; raises what `requests` raises when there is no answer."""
-        path, _, query = url.removeprefix(BASE).partition("?")
+    def answer(self, method: str, url: str, query: dict[str, str] | None, job_id: str) -> Answer:
+        """What a call gets; raises WireError when there is no answer."""
         if method == "POST":
             return self.submission(job_id)
-        if path.startswith("/results/"):
-            return self.result(*path.split("/")[2:])
-        return self.poll(query.removeprefix("id="))
+        return self.poll(query["id"]) if query else self.result(*url.split("/")[-2:])
 
-    def submission(self, job_id: str) -> tuple[int, bytes, dict[str, str]]:
+    def submission(self, job_id: str) -> Answer:
         match self.mood.get("post", ""):
             case "busy":
                 return said(429, {"detail": "too many tasks"})
             case "busy for a minute":
-                return 503, b"", {"Retry-After": "60"}
+                return Answer(503, {"retry-after": "60"}, b"")
+            case "unreachable":
+                raise WireError(WireTrouble.UNREACHABLE)
             case "refused":
                 return said(402, {"detail": "no credit"})
         self.sent[job_id] += 1
         match self.mood.get("post", ""):
             case "lost before":
-                raise requests.ConnectionError("reset")
+                raise WireError(WireTrouble.LOST)
             case "lost after":
                 self.takes(job_id)
-                raise requests.ReadTimeout("slow")
+                raise WireError(WireTrouble.LOST)
             case "broke":
-                return 500, b"<html>", {}
+                return Answer(500, {}, b"<html>")
             case "broke after":
                 self.takes(job_id)
-                return 502, b"<html>", {}
+                return Answer(502, {}, b"<html>")
             case "no id":
                 self.takes(job_id)
                 return said(200, {"status": "ok"})
@@ -184,13 +194,13 @@ class Provider:
         self.answered.add(task)
         return said(200, {"id": task, "polling_url": f"{BASE}/elsewhere?id={task}"})
 
-    def poll(self, task_id: str) -> tuple[int, bytes, dict[str, str]]:
+    def poll(self, task_id: str) -> Answer:
         task = self.tasks[task_id]
         match self.mood.get("poll", ""):
             case "lost":
-                raise requests.ConnectionError("reset")
+                raise WireError(WireTrouble.LOST)
             case "broke":
-                return 500, b"<html>", {}
+                return Answer(500, {}, b"<html>")
             case "missing":
                 return said(200, {"status": "Task not found"})
             case "word":
@@ -210,26 +220,26 @@ class Provider:
         sample = f"{BASE}/results/{task_id}/{task.dead_links}"
         return said(200, {"status": "Ready", "result": {"sample": sample}})
 
-    def result(self, task_id: str, link: str) -> tuple[int, bytes, dict[str, str]]:
+    def result(self, task_id: str, link: str) -> Answer:
         task = self.tasks[task_id]
         match self.mood.get("fetch", ""):
             case "lost":
-                raise requests.ConnectionError("reset")
+                raise WireError(WireTrouble.LOST)
             case "broke":
-                return 500, b"", {}
+                return Answer(500, {}, b"")
             case "expired":
                 task.dead_links += 1
             case "cut":
-                return 200, picture(task.colour)[:-40], {}
+                return Answer(200, {}, picture(task.colour)[:-40])
             case "page":
-                return 200, b"<html>a company's proxy</html>", {}
+                return Answer(200, {}, b"<html>a company's proxy</html>")
         if int(link) < task.dead_links or task.is_gone:
-            return 403, b"", {}
-        return 200, picture(task.colour), {}
+            return Answer(403, {}, b"")
+        return Answer(200, {}, picture(task.colour))
 
 
-def said(status: int, data: dict[str, Any]) -> tuple[int, bytes, dict[str, str]]:
-    return status, json.dumps(data).encode(), {}
+def said(status: int, data: dict[str, Any]) -> Answer:
+    return Answer(status, {}, json.dumps(data).encode())
 
 
 class World:
@@ -244,9 +254,13 @@ class World:
         self.client = Client(load(), {"cometapi": "sk-marked"})
         self.acting: list[Process] = []
         self.stepping: list[str] = []
+        self.met: Counter[str] = Counter()
+        """How often each kind of trouble befell a process."""
         self.meanwhile: Callable[[str], None] = lambda _word: None
         self._break_everything()
         self.processes = {name: Process(self.journal()) for name in ("window", "one", "two")}
+        self.witness = self.journal()
+        """Who looks and does nothing."""
 
     def _break_everything(self) -> None:
         world, connect, fsync = self, sqlite3.connect, os.fsync
@@ -266,13 +280,10 @@ class World:
             fsync(descriptor)
             world.moment("fsync")
 
-        def exchange(adapter: HTTPAdapter, request: requests.PreparedRequest, **_: Any) -> requests.Response:
-            return world.exchange(adapter, request)
-
         changes = [
             patch("sqlite3.connect", lambda *args, **more: connect(*args, **more | {"factory": Line})),
             patch("os.fsync", synchronise),
-            patch.object(HTTPAdapter, "send", exchange),
+            patch("flux_depth_addon.core.client.exchange", self.exchange),
             *(patch.object(module, "time", self.clock) for module in modules_with_a_clock()),
         ]
         for change in changes:
@@ -282,8 +293,8 @@ class World:
 
     def close(self) -> None:
         """Put everything back as it was."""
-        for process in self.processes.values():
-            process.journal.close()
+        for journal in (self.witness, *(process.journal for process in self.processes.values())):
+            journal.close()
         self._stack.close()
 
     def journal(self) -> Journal:
@@ -322,23 +333,22 @@ class World:
             finally:
                 self.stepping.pop()
         for task in self.provider.answered - before:
-            owner = self.provider.tasks[task].job
-            if not process.is_dead and owner == job.id:
-                assert self.journal_says(owner).remote_id == task, "an id that was answered is in the journal"
+            if self.provider.tasks[task].job == job.id:
+                self.keeps_the_id(job, task, process)
 
-    def journal_says(self, job_id: str) -> Job:
-        with self.journal() as journal:
-            return journal.get(job_id)
+    def keeps_the_id(self, job: Job, task: str, process: Process) -> None:
+        """What was answered is in the journal once the step is over, and in the receipt before that."""
+        if not process.is_dead:
+            assert self.witness.get(job.id).remote_id == task
+        elif process.died_at in ("database", "done", "rollback"):
+            assert receipt.completed(replace(job, submit_started=self.clock.now)).remote_id == task
 
-    def exchange(self, adapter: HTTPAdapter, request: requests.PreparedRequest) -> requests.Response:
+    def exchange(self, method: str, url: str, *, query: dict[str, str] | None = None, **_: Any) -> Answer:
         """One call, which may be the last that its process makes."""
-        job_id = self.stepping[-1]
         self.moment("network")
-        status, body, headers = self.provider.answer(request.method or "", request.url or "", job_id)
+        answer = self.provider.answer(method, url, query, self.stepping[-1])
         self.moment("network")
-        length = {"Content-Length": str(len(body))}
-        raw = HTTPResponse(BytesIO(body), {**length, **headers}, status, preload_content=False)
-        return adapter.build_response(request, raw)
+        return answer
 
     def around(self, line: sqlite3.Connection, question: str, ask: Callable[[], sqlite3.Cursor]) -> sqlite3.Cursor:
         """One statement, with the moments before and after it where it writes."""
@@ -360,24 +370,17 @@ class World:
         trouble, process.moments = process.trouble, process.moments + 1
         since = process.moments - 1 - trouble.at
         if trouble.kind == "kill" and since == 0:
-            process.is_dead = True
+            process.is_dead, process.died_at = True, kind
+            self.met["kill"] += 1
             raise Killed
         if trouble.kind == "meanwhile" and since >= 0 and free:
             process.trouble = Trouble()
+            self.met["meanwhile"] += 1
             for word in trouble.meanwhile:
                 self.meanwhile(word)
-        elif 0 <= since < trouble.lasts:
-            refuse(trouble.kind, kind)
-
-
-def refuse(trouble: str, kind: str) -> None:
-    """A full disk, or a database that another program holds."""
-    if trouble == "full" and kind == "database":
-        raise sqlite3.OperationalError("database or disk is full")
-    if trouble == "full" and kind == "file":
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-    if trouble == "locked" and kind == "database":
-        raise sqlite3.OperationalError("database is locked")
+        elif 0 <= since < trouble.lasts and (trouble.kind, kind) in REFUSALS:
+            self.met[trouble.kind] += 1
+            raise REFUSALS[trouble.kind, kind]
 
 
 def modules_with_a_clock() -> list[Any]:
