@@ -250,14 +250,21 @@ def test_a_cancel_while_it_is_sent_still_keeps_what_was_paid(
     assert (journal.get(job.id).step, len(server.posts)) == (Step.DONE, 1)
 
 
-def test_one_broken_job_does_not_stop_the_others(journal: Journal, add: Add, start: Start, serve: Serve) -> None:
+def test_one_broken_job_does_not_stop_the_others(journal: Journal, add: Add, serve: Serve, tmp_path: Path) -> None:
     server = serve()
-    broken, sound = add(server, output=Path("no\0such.png")), add(server)
-    start()
+    broken, sound = add(server, output=tmp_path / "broken.png"), add(server)
+    flawed = """
+import core.picture as picture, core.worker as worker
+store = picture.store
+picture.store = lambda data, framing, path: 1 / 0 if path.stem == "broken" else store(data, framing, path)
+worker.main()
+"""
+    child = Child(launched("-c", flawed), journal, KEYS)
     until(finished(journal, broken, sound))
+    child.is_cleared_away()
     assert journal.get(sound.id).step is Step.DONE
-    assert journal.get(broken.id).error_kind == "error"
-    assert journal.get(broken.id).charged == "yes"
+    assert "ZeroDivisionError" in journal.get(broken.id).error_message
+    assert (journal.get(broken.id).error_kind, journal.get(broken.id).charged) == ("error", "yes")
 
 
 # Blender is gone.
