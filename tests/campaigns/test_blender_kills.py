@@ -36,11 +36,11 @@ from .ledger import (
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 AT_WORK = Path(__file__).with_name("blender_at_work.py")
-SUBMISSION_SECONDS, PICTURE_SECONDS = 0.05, 0.6
+SUBMISSION_SECONDS, PICTURE_SECONDS = 0.15, 0.6
 AIMS: dict[str, tuple[str, float]] = {
     "the click": ("clicking", 1.0),
     "the worker's start": ("clicked", 0.6),
-    "submit": ("POST", 0.15),
+    "submit": ("POST", 0.25),
     "poll": ("GET /flux/v1/get_result", PICTURE_SECONDS),
     "the picture": ("GET /results/", 0.05),
 }
