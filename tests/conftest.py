@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+pytest_plugins = ["tests.secrets_watch"]
+
 
 @dataclass(frozen=True)
 class Campaign:

@@ -14,6 +14,10 @@ import bpy
 import pytest
 from PIL import Image
 
+from tests.secrets_watch import marked_key
+
+KEY = marked_key("cometapi")
+
 CHECKOUT = Path(__file__).resolve().parents[2]
 RESTYLE = [sys.executable, "-m", "flux_depth_addon", "restyle", "--prompt", "a garden", "--provider", "sandbox"]
 KEYS = ["id", "step", "result", "control", "remote_id", "seed", "width", "height", "cost_usd", "charged", "error"]
@@ -164,7 +168,7 @@ def test_bad_input_is_one_sentence_and_sends_nothing(run, blend, tmp_path, endpo
     if "KEYLESS" in change:
         change = change[:-1]
     else:
-        monkeypatch.setenv("COMETAPI_KEY", "sk-marked")
+        monkeypatch.setenv("COMETAPI_KEY", KEY)
     change = [endpoint.base if word == "LOOP" else word for word in change]
     base = [] if "--url" in change or "--provider" in change else ["--url", endpoint.base]
     got, outcome, said = restyle(run, blend, tmp_path / "out.png", *base, *change)
@@ -173,7 +177,7 @@ def test_bad_input_is_one_sentence_and_sends_nothing(run, blend, tmp_path, endpo
     assert "Traceback" not in said
     assert not endpoint.posts
     assert not (tmp_path / "out.png").exists()
-    assert "sk-marked" not in said + json.dumps(outcome)
+    assert KEY not in said + json.dumps(outcome)
 
 
 @pytest.mark.parametrize("key", ["sk-one\nX-Evil: yes", "sk one", "sk-ключ"])
@@ -259,7 +263,7 @@ def test_one_job_that_cannot_go_on_keeps_no_other_from_being_finished(run, blend
 
 
 def test_a_retired_model_is_named_before_money_is_spent(run, blend, tmp_path, endpoint, monkeypatch):
-    monkeypatch.setenv("COMETAPI_KEY", "sk-marked")
+    monkeypatch.setenv("COMETAPI_KEY", KEY)
     code, outcome, said = restyle(run, blend, tmp_path / "out.png", "--provider", "cometapi", "--url", endpoint.base)
     assert code == 0
     assert "Retired by its maker on 2025-10-31" in said
@@ -311,12 +315,12 @@ def test_online_access_is_needed_unless_it_is_on_this_computer(part):
 
 
 def test_no_key_reaches_a_file_of_the_journal(run, blend, tmp_path, endpoint, monkeypatch):
-    monkeypatch.setenv("COMETAPI_KEY", "sk-marked-0123456789")
+    monkeypatch.setenv("COMETAPI_KEY", KEY)
     restyle(run, blend, tmp_path / "out.png", "--provider", "cometapi", "--url", endpoint.base)
-    assert endpoint.posts[0].headers["Authorization"] == "Bearer sk-marked-0123456789"
+    assert endpoint.posts[0].headers["Authorization"] == f"Bearer {KEY}"
     for root, _, names in os.walk(tmp_path):
         for name in names:
-            assert b"sk-marked" not in Path(root, name).read_bytes(), name
+            assert KEY.encode() not in Path(root, name).read_bytes(), name
 
 
 # The same again.
@@ -353,7 +357,7 @@ def test_a_copy_takes_the_format_of_its_name(run, blend, tmp_path, endpoint):
 
 
 def test_the_monthly_limit_holds_on_the_command_line(run, blend, tmp_path, endpoint, monkeypatch, part):
-    monkeypatch.setenv("COMETAPI_KEY", "sk-marked")
+    monkeypatch.setenv("COMETAPI_KEY", KEY)
     monkeypatch.setattr(part("preferences"), "cap", lambda: 0.05)
     code, outcome, _ = run(
         "restyle", blend, "--prompt", "x", "-o", tmp_path / "a.png", "--provider", "cometapi", "--url", endpoint.base

@@ -10,7 +10,9 @@ import bpy
 import pytest
 from mathutils import Vector
 
-SECRET = "sk-marked-0123456789abcdef"
+from tests.secrets_watch import marked_key
+
+SECRET = marked_key("cometapi")
 
 
 @pytest.fixture
@@ -91,10 +93,10 @@ def test_a_typed_key_is_found_and_written_nowhere(settings, part, tmp_path):
 def test_the_environment_s_key_comes_first(part, fresh_file, monkeypatch):
     preferences = part("preferences")
     preferences.current().key_cometapi = "typed"
-    monkeypatch.setenv("COMETAPI_API_KEY", "second-name")
-    assert preferences.keys()["cometapi"] == "second-name"
-    monkeypatch.setenv("COMETAPI_KEY", "first-name")
-    assert preferences.keys()["cometapi"] == "first-name"
+    monkeypatch.setenv("COMETAPI_API_KEY", SECRET + "second")
+    assert preferences.keys()["cometapi"] == SECRET + "second"
+    monkeypatch.setenv("COMETAPI_KEY", SECRET + "first")
+    assert preferences.keys()["cometapi"] == SECRET + "first"
     preferences.current().key_cometapi = ""
 
 

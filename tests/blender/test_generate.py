@@ -8,6 +8,8 @@ import bpy
 import pytest
 from PIL import Image
 
+from tests.secrets_watch import marked_key
+
 
 @pytest.fixture
 def ready(fresh_file, data, part):
@@ -190,7 +192,7 @@ def test_a_failed_look_is_made_again(ready, part, monkeypatch):
 
 
 def test_while_offline_a_queued_paid_job_is_not_sent_by_a_worker_for_the_sandbox(ready, part, monkeypatch):
-    monkeypatch.setenv("COMETAPI_KEY", "sk-marked")
+    monkeypatch.setenv("COMETAPI_KEY", marked_key("cometapi"))
     watch = part("watch")
     request = part("properties").request_of(bpy.context)
     paid = watch.journal().add(replace(request, model="cometapi:flux-pro-1.0-depth"), b"")

@@ -21,6 +21,7 @@ from PIL import Image
 from flux_depth_addon.core.framing import Framing
 from flux_depth_addon.core.models import Table, load
 from flux_depth_addon.core.request import Request
+from tests.secrets_watch import note_server
 
 FRAMING = Framing(width=320, height=256, left=10, top=6, crop_width=300, crop_height=244)
 
@@ -112,6 +113,7 @@ def told() -> Iterator[Callable[..., Told]]:
         server.told = Told(f"http://127.0.0.1:{server.server_port}", list(answers))  # type: ignore[attr-defined]
         threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
         servers.append(server)
+        note_server(server.told)  # type: ignore[attr-defined]
         return server.told  # type: ignore[attr-defined, no-any-return]
 
     yield start

@@ -9,9 +9,10 @@ from hypothesis import strategies as st
 
 from flux_depth_addon.core.errors import FluxDepthError
 from flux_depth_addon.core.models import load
+from tests.secrets_watch import marked_key
 
 LONGEST_SENTENCE = 1000
-KEY = "sk-geheim/42"
+KEY = marked_key("cometapi")
 TABLE = load()
 COMET = TABLE["cometapi:flux-pro-1-0-depth-finetuned"]
 BFL = TABLE["bfl:flux-pro-1.0-depth"]

@@ -28,10 +28,11 @@ from flux_depth_addon.core.errors import (
 from flux_depth_addon.core.models import Table
 from flux_depth_addon.core.providers import Pending
 from flux_depth_addon.core.request import Request
+from tests.secrets_watch import marked_key
 
 Wish = Callable[..., Request]
 Server = Callable[..., Any]
-KEY = "sk-geheim/42"
+KEY, BFL_KEY = marked_key("cometapi"), marked_key("bfl")
 BFL = "bfl:flux-pro-1.0-depth"
 COMET = "cometapi:flux-pro-1-0-depth-finetuned"
 ACCEPTED = (200, {}, b'{"id": "t1"}')
@@ -40,7 +41,7 @@ PENDING = (200, {}, b'{"status": "Pending"}')
 
 @pytest.fixture
 def client(table: Table) -> Client:
-    return Client(table, {"cometapi": KEY, "bfl": KEY})
+    return Client(table, {"cometapi": KEY, "bfl": BFL_KEY})
 
 
 @pytest.fixture
@@ -89,7 +90,7 @@ def silent(handler: BaseHTTPRequestHandler) -> None:
     ("model", "target", "header", "value"),
     [
         (COMET, "/flux/v1/flux-pro-1-0-depth-finetuned", "authorization", f"Bearer {KEY}"),
-        (BFL, "/v1/flux-pro-1.0-depth", "x-key", KEY),
+        (BFL, "/v1/flux-pro-1.0-depth", "x-key", BFL_KEY),
     ],
 )
 def test_a_submission_goes_to_the_models_path_with_the_providers_header(
@@ -138,7 +139,7 @@ def test_cometapi_is_polled_by_id_whatever_it_names(client: Client, told: Server
 def test_bfl_at_another_base_is_polled_there(client: Client, told: Server, wish: Wish) -> None:
     server = told(PENDING)
     client.poll(wish(model=BFL), server.base, "t1", "https://api.eu.bfl.ai/v1/get_result?id=t1")
-    assert [(seen.target, seen.headers["x-key"]) for seen in server.seen] == [("/v1/get_result?id=t1", KEY)]
+    assert [(seen.target, seen.headers["x-key"]) for seen in server.seen] == [("/v1/get_result?id=t1", BFL_KEY)]
 
 
 def test_bfl_is_polled_at_the_cluster_it_names(client: Client, proxy: Any, wish: Wish) -> None:
@@ -174,6 +175,7 @@ def test_this_computer_is_not_asked_through_a_proxy(client: Client, proxy: Any, 
     assert (len(server.seen), len(proxy.seen)) == (1, 0)
 
 
+@pytest.mark.key_is_planted("header authorization of a request to POST http://flux.example/*")  # through the proxy
 def test_a_login_from_netrc_does_not_replace_the_key(
     client: Client, proxy: Any, wish: Wish, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -188,6 +190,7 @@ def test_a_login_from_netrc_does_not_replace_the_key(
     )
 
 
+@pytest.mark.key_is_planted("file netrc")
 def test_the_host_of_a_picture_is_shown_no_key(
     client: Client, told: Server, picture: Callable[..., bytes], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -401,7 +404,9 @@ def test_a_link_into_this_computer_is_refused(client: Client, url: str) -> None:
 def test_the_probe_asks_something_free_with_the_key(client: Client, table: Table, told: Server) -> None:
     server = told((200, {}, b'{"credits": 12}'))
     assert "12 credits are left" in client.probe(table[BFL], server.base)
-    assert [(seen.method, seen.target, seen.headers["x-key"]) for seen in server.seen] == [("GET", "/v1/credits", KEY)]
+    assert [(seen.method, seen.target, seen.headers["x-key"]) for seen in server.seen] == [
+        ("GET", "/v1/credits", BFL_KEY)
+    ]
 
 
 def test_the_probe_of_a_closed_port_says_so(client: Client, table: Table, closed_port: str) -> None:

@@ -19,8 +19,9 @@ from flux_depth_addon.core.job import MAX_MISSES, Job, Step, advance, broken
 from flux_depth_addon.core.models import Table
 from flux_depth_addon.core.request import Request
 from flux_depth_addon.core.sandbox import Answer, Behaviour, Sandbox
+from tests.secrets_watch import marked_key
 
-KEY = "sk-geheim"
+KEY = marked_key("cometapi")
 BFL = "bfl:flux-pro-1.0-depth"
 HTML = "<!DOCTYPE html><html><body>502 Bad Gateway</body></html>"
 PENDING = Answer(body={"status": "Pending", "progress": 0.25})
@@ -39,7 +40,7 @@ def serve():  # type: ignore[no-untyped-def]
 
 @pytest.fixture
 def client(table: Table) -> Client:
-    return Client(table, {"cometapi": KEY, "bfl": KEY})
+    return Client(table, {"cometapi": KEY, "bfl": marked_key("bfl")})
 
 
 @pytest.fixture

@@ -11,6 +11,9 @@ import pytest
 from flux_depth_addon.core.job import Job, Step
 from flux_depth_addon.core.report import report
 from flux_depth_addon.core.request import Request
+from tests.secrets_watch import marked_key
+
+KEY = marked_key("cometapi")
 
 SECRETS = {
     "prompt": "the Hendersons' new living room", "scene": "Hendersons", "camera": "Cam by the sofa",
@@ -48,7 +51,7 @@ def test_a_report_tells_no_folder(job: Job) -> None:
 
 
 def test_a_key_that_got_into_the_log_is_taken_out(job: Job) -> None:
-    assert "sk-geheim" not in report(job, {}, "header: Bearer sk-geheim", hidden=["sk-geheim", ""])
+    assert KEY not in report(job, {}, f"header: Bearer {KEY}", hidden=[KEY, ""])
 
 
 def test_a_long_log_is_cut_to_its_end(job: Job) -> None:

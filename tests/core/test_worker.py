@@ -24,9 +24,10 @@ from flux_depth_addon.core.models import Table
 from flux_depth_addon.core.request import Request
 from flux_depth_addon.core.sandbox import Answer, Behaviour, Sandbox
 from flux_depth_addon.core.worker import Worker
+from tests.secrets_watch import marked_key
 
 PACKAGE = Path(flux_depth_addon.__file__).parent
-KEY = "sk-geheim/42"
+KEY = marked_key("cometapi")
 KEYS = {"cometapi": KEY}
 
 Serve = Callable[..., Sandbox]

@@ -36,6 +36,7 @@ from flux_depth_addon.core.providers import Answer
 from flux_depth_addon.core.wire import Trouble as WireTrouble
 from flux_depth_addon.core.wire import WireError
 from flux_depth_addon.core.worker import step
+from tests.secrets_watch import marked_key
 
 BASE = "http://127.0.0.1:1"
 """Nobody listens there: what is asked there is answered in this process."""
@@ -251,7 +252,7 @@ class World:
         self.folder = Path(folder) / "data"
         self.clock = Clock()
         self.provider = Provider(self.clock)
-        self.client = Client(load(), {"cometapi": "sk-marked"})
+        self.client = Client(load(), {"cometapi": marked_key("cometapi")})
         self.acting: list[Process] = []
         self.stepping: list[str] = []
         self.met: Counter[str] = Counter()
