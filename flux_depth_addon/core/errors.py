@@ -99,6 +99,9 @@ class JournalError(Exception):
     No FluxDepthError, because a job must not end over it: its step is taken again once the journal can be written.
     """
 
+    def __init__(self, sentence: str) -> None:
+        super().__init__(_one_line(sentence, LONGEST_HAPPENED))  # SQLite quotes what a damaged file holds
+
 
 class DamagedJournalError(JournalError):
     """The database's own file is damaged: a new one can be made from what lies in the jobs' folders."""

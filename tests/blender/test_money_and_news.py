@@ -9,6 +9,9 @@ import pytest
 from PIL import Image
 
 from tests.blender.hostile import button, drawn, words
+from tests.secrets_watch import marked_key
+
+KEY = marked_key("cometapi")
 
 PAID = "cometapi:flux-pro-1.0-depth"
 
@@ -88,7 +91,7 @@ def test_the_monthly_limit_stops_a_click_before_anything_is_sent(entered, ready,
     chosen = part("preferences").current()
     chosen.use_cap, chosen.cap_usd = True, 0.1
     assert "$0.06 of $0.10 this month" in words(drawn(part))
-    monkeypatch.setenv("COMETAPI_KEY", "sk-marked")
+    monkeypatch.setenv("COMETAPI_KEY", KEY)
     monkeypatch.setattr(part("preferences"), "offline_reason", lambda *_: "")
     ready.flux_depth.model_id = PAID
     assert "would pass your limit of $0.10 a month" in press("generate")
@@ -315,13 +318,13 @@ def test_every_action_that_a_cause_can_have_is_drawn(part):
 
 
 def test_a_report_can_be_copied_and_tells_no_prompt(entered, part, monkeypatch):
-    monkeypatch.setenv("COMETAPI_KEY", "sk-marked-xyz")
-    job_id = entered(step="FAILED", error_message="refused: “a garden in the morning”, key sk-marked-xyz")
+    monkeypatch.setenv("COMETAPI_KEY", KEY)
+    job_id = entered(step="FAILED", error_message=f"refused: “a garden in the morning”, key {KEY}")
     assert press("copy_report", job_id=job_id) == ""
     copied = part("upkeep").report_of(part("watch").journal().get(job_id))
     assert "Blender" in copied
     assert "a garden in the morning" not in copied
-    assert "sk-marked-xyz" not in copied
+    assert KEY not in copied
 
 
 # What is sent.

@@ -22,6 +22,7 @@ from flux_depth_addon.core.client import Client
 from flux_depth_addon.core.errors import NetworkError, TryLaterError
 from flux_depth_addon.core.models import Table
 from flux_depth_addon.core.request import Request
+from tests.secrets_watch import marked_key
 
 Talk = Callable[[socket.socket], None]
 Speak = Callable[[Talk], Any]
@@ -29,7 +30,7 @@ Hear = Callable[[socket.socket], bytes]
 Identity = Callable[..., ssl.SSLContext]
 Wish = Callable[..., Request]
 
-KEY = "sk-geheim/42"
+KEY = marked_key("cometapi")
 COMET = "https://api.cometapi.com"
 ACCEPTED = b'HTTP/1.1 200 OK\r\nContent-Length: 12\r\n\r\n{"id": "t1"}'
 NO_TRUST = "The certificate of CometAPI is not trusted by this computer, which a company's proxy can cause"
