@@ -103,6 +103,7 @@ class Database:
 
     def _prepare(self) -> None:
         self._db.row_factory = sqlite3.Row
+        self._db.text_factory = lambda data: data.decode(errors="replace")  # one damaged letter must not hide all jobs
         found = schema_version(self._db)
         if found > len(MIGRATIONS):
             raise InputError(

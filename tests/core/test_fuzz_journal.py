@@ -10,7 +10,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from flux_depth_addon.core.errors import InputError, JournalError
@@ -35,16 +35,18 @@ def folder() -> Iterator[Path]:
         yield Path(folder)
 
 
-@given(st.dictionaries(st.sampled_from(list(COLUMNS)), values, min_size=1, max_size=3))
+@example({"error_message": b"\x80"}, True)
+@given(st.dictionaries(st.sampled_from(list(COLUMNS)), values, min_size=1, max_size=3), st.booleans())
 @effort(2, seconds=5)
-def test_any_row_is_a_job_or_left_out_and_hides_no_other(folder: Path, changes: dict[str, Any]) -> None:
+def test_any_row_is_a_job_or_left_out_and_hides_no_other(folder: Path, changes: dict[str, Any], as_text: bool) -> None:
     with Journal(folder) as journal:
         kept, changed = journal.add(WISH, b"png"), journal.add(WISH, b"png")
         columns = [name for name in changes if name != "id"]
         with closing(sqlite3.connect(folder / "journal.sqlite3")) as database, database:
             for name in columns:
+                kind = "CAST(? AS TEXT)" if isinstance(changes[name], bytes) and as_text else "?"
                 try:
-                    database.execute(f"UPDATE job SET {name} = ? WHERE id = ?", (changes[name], changed.id))
+                    database.execute(f"UPDATE job SET {name} = {kind} WHERE id = ?", (changes[name], changed.id))
                 except (sqlite3.IntegrityError, UnicodeEncodeError):
                     continue
         assert kept.id in [job.id for job in journal.jobs()]
