@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from flux_depth_addon.core.errors import DamagedJournalError, InputError, JournalError
+from flux_depth_addon.core.errors import InputError, JournalError
 from flux_depth_addon.core.job import Job, Step
 from flux_depth_addon.core.journal import Journal, LostJobError
 from flux_depth_addon.core.request import Request
@@ -474,27 +474,6 @@ def test_a_control_image_that_cannot_be_written_enters_no_job(
     with pytest.raises(InputError, match=r"cannot be written .*\. Nothing was sent\."):
         journal.add(wish(), control)
     assert journal.jobs() == []
-
-
-def test_a_journal_from_the_future_is_refused_and_left_alone(folder: Path) -> None:
-    Journal(folder).close()
-    with sqlite3.connect(folder / "journal.sqlite3") as database:
-        database.execute("PRAGMA user_version = 99")
-    database.close()
-    before = (folder / "journal.sqlite3").read_bytes()
-    with pytest.raises(
-        InputError,
-        match=r"written by a newer version of FLUX Depth\. It was left as it is, and nothing was sent: update",
-    ):
-        Journal(folder)
-    assert (folder / "journal.sqlite3").read_bytes() == before
-
-
-def test_a_damaged_journal_is_one_sentence(folder: Path) -> None:
-    folder.mkdir()
-    (folder / "journal.sqlite3").write_bytes(b"this was a database once" * 1000)
-    with pytest.raises(DamagedJournalError, match=r"The journal is damaged \(.*\): start a new one\."):
-        Journal(folder)
 
 
 @pytest.mark.parametrize("obstacle", ["a file in place of the folder", "a folder in place of the file"])
