@@ -184,8 +184,8 @@ def test_every_edge_case_of_the_protocol_has_a_row() -> None:
 def test_no_two_rows_share_a_name(campaign: Campaign) -> None:
     names = {row.name for row in (*FAULTS, *DAMAGES)}
     assert len(names) == len(FAULTS) + len(DAMAGES)
-    ends = len({fault.end for fault in FAULTS})
-    campaign.tell(f"{len(names)} faults in the table, which come to {ends} different ends")
+    found = {"faults": len(names), "different ends": len({fault.end for fault in FAULTS}), "causes": len(CAUSES)}
+    campaign.tell("Faults, each with its end in the table", found)
 
 
 @pytest.mark.parametrize("damage", DAMAGES, ids=lambda damage: damage.name)
@@ -292,5 +292,4 @@ def test_every_order_of_answers_ends_as_their_meanings_say(arrange: Arrange, cam
         check_the_end(world.goes_on(), order.end, str(order))
         assert world.posts == number, str(order)
         tried[order.end.cause or "a picture"] += 1
-    ends = ", ".join(f"{number} {end}" for end, number in tried.most_common())
-    campaign.tell(f"{tried.total()} orders of answers, of which each ended as it must: {ends}")
+    campaign.tell("Orders of answers, each with the end that they mean", {"orders": tried.total(), **tried})
