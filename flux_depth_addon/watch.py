@@ -141,7 +141,8 @@ def _tick() -> float | None:
 
 def _look() -> float | None:
     _look_elsewhere()
-    if not (preferences.data_folder() / preferences.JOURNAL).is_file():
+    folder = preferences.data_folder()
+    if not ((folder / preferences.JOURNAL).is_file() or (folder / "jobs").is_dir()):
         let_go_of_journal()
         return None
     refresh()

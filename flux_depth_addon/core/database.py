@@ -55,6 +55,8 @@ class Database:
     def __init__(self, path: Path, *, patience: float) -> None:
         """`patience`: seconds to wait for another process that is writing. Raises InputError, JournalError."""
         self.path = path
+        self.is_new = False
+        """Whether there was nothing in the file."""
         self._lock = threading.RLock()
         self._own_changes = 0
         try:
@@ -110,6 +112,7 @@ class Database:
                 f"The journal in {self.path.parent} was written by a newer version of FLUX Depth. "
                 "It was left as it is, and nothing was sent: update FLUX Depth first."
             )
+        self.is_new = found == 0
         self._db.execute("PRAGMA synchronous = FULL")
         if found < len(MIGRATIONS):
             self._set_up()

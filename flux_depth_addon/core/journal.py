@@ -59,6 +59,9 @@ class Journal:
             self._database = Database(folder / FILE, patience=patience)
         except OSError as error:
             raise InputError(f"The journal in {folder} cannot be opened ({error}). Nothing was sent.") from None
+        if self._database.is_new:  # beside receipts, its file was lost
+            for job in receipt.found(folder):
+                self.take_over(job)
 
     def close(self) -> None:
         """Give the database back."""

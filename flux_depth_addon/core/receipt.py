@@ -15,7 +15,7 @@ from .errors import InputError
 from .job import Job, Step, from_row, to_row
 from .picture import write_whole
 
-__all__ = ["completed", "read", "write"]
+__all__ = ["completed", "found", "read", "write"]
 
 FILE = "receipt.json"
 SPARE = 16 * 1024
@@ -45,6 +45,12 @@ def read(folder: Path) -> Job | None:
         return from_row(row, folder)
     except (OSError, ValueError, RecursionError, TypeError, InputError):
         return None
+
+
+def found(folder: Path) -> list[Job]:
+    """The jobs of a journal's folder that have a receipt, whatever became of its database."""
+    jobs = (read(path) for path in sorted(folder.glob("jobs/*")))
+    return [job for job in jobs if job and job.id == job.folder.name]
 
 
 def completed(job: Job) -> Job:

@@ -231,6 +231,18 @@ def test_what_was_being_sent_when_the_journal_broke_is_not_sent_again(folder: Pa
         assert journal.get(job.id).submit_started == job.submit_started
 
 
+@pytest.mark.parametrize("loss", ["deleted", "emptied"])
+def test_a_journal_whose_file_was_lost_knows_again_all_that_was_sent(folder: Path, wish: Wish, loss: str) -> None:
+    with Journal(folder) as journal:
+        waiting = sent(journal, wish())
+    for path in folder.glob("journal.sqlite3*"):
+        path.unlink()
+    if loss == "emptied":
+        (folder / "journal.sqlite3").touch()
+    with Journal(folder) as journal:
+        assert journal.jobs() == [waiting]
+
+
 # Another Blender's journal.
 
 
