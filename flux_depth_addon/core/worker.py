@@ -94,6 +94,8 @@ class Worker:
                     return
                 busy, pause = self._round(busy), self._pause()
             except JournalError:  # locked, or a full disk: both pass, and paid pictures do not wait for long
+                if not self._flying and time.monotonic() - busy > SAVE_SECONDS:
+                    return
                 pause = 1.0
             self.wake.wait(pause)
             self.wake.clear()
@@ -124,6 +126,8 @@ class Worker:
     def _wanted(self, busy: float) -> bool:
         if self._flying:
             return True
+        if not self.journal.is_there():  # set aside, or deleted: the jobs' receipts are found by the next one
+            return False
         if not self.may_submit:
             return self._due_in() is not None
         return time.monotonic() - busy < IDLE_SECONDS

@@ -331,6 +331,28 @@ def test_left_idle_it_ends(journal: Journal) -> None:
     child.is_cleared_away()
 
 
+def test_a_worker_whose_journal_was_set_aside_ends(journal: Journal, start: Start, serve: Serve, add: Add) -> None:
+    server = serve()
+    job = add(server)
+    child = start()
+    until(finished(journal, job))
+    (journal.folder / "journal.sqlite3").rename(journal.folder / "aside.sqlite3")
+    assert child.ends(3.0) == 0
+
+
+def test_a_journal_that_fails_for_good_does_not_keep_an_orphan(journal: Journal, add: Add, serve: Serve) -> None:
+    hurried = "import core.worker as worker; worker.SAVE_SECONDS = 1; worker.main()"
+    child = Child(launched("-c", hurried), journal, KEYS)
+    job = add(serve())
+    until(finished(journal, job))
+    database = sqlite3.connect(journal.folder / "journal.sqlite3", isolation_level=None)
+    database.execute("DROP TABLE job")
+    database.close()
+    child.blender_goes()
+    assert child.ends(5.0) == 0
+    child.is_cleared_away()
+
+
 # Killed.
 
 
