@@ -6,7 +6,7 @@ import ctypes
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any, Literal
@@ -14,6 +14,7 @@ from typing import Any, Literal
 import bpy
 import numpy as np
 
+from . import render_result
 from .core.errors import InputError
 from .core.framing import Framing
 from .exr import read_channel
@@ -24,19 +25,19 @@ __all__ = ["Engine", "camera_of", "capture", "frame_aspect", "is_panoramic"]
 Engine = Literal["WORKBENCH", "CYCLES", "SCENE"]
 """Who draws: Blender's quickest engine, the one that knows alpha and displacement, or the scene's own."""
 
+ENGINE_IDS = {"WORKBENCH": "BLENDER_WORKBENCH", "CYCLES": "CYCLES"}
 ENGINES = {"BLENDER_WORKBENCH", "CYCLES", "BLENDER_EEVEE", "BLENDER_EEVEE_NEXT"}
 """A foreign engine that fails without a picture would crash Blender as it writes the file."""
 NAME = "FLUX Depth"
 MAX_SIDE = 16384
 MAX_PIXELS = 200_000_000
 """Beyond these a graphics card refuses, or the picture takes more memory than most machines have."""
-NEVER_RENDERED = {"ARMATURE", "CAMERA", "EMPTY", "LATTICE", "LIGHT", "LIGHT_PROBE", "SPEAKER"}
 NO_HIT = 1e9
 """Engines write 1e10 where nothing was hit."""
 RUN_BY_A_RENDER = ("render_", "frame_change_", "depsgraph_update_", "composite_")
 """How the names of the handlers begin that a render calls."""
-WINDOWED = not bpy.app.background
-"""Without a window nobody looks at render slots."""
+COUNTS_WRONG = bpy.app.version < (4, 3, 0)
+"""Whether `Scene.copy()` leaves a user too many of what lies right under the scene's collection."""
 
 
 def capture(
@@ -55,18 +56,15 @@ def capture(
     camera = camera or camera_of(scene)
     layer = view_layer or current_layer(scene)
     check(scene, camera, layer, framing, engine)
-    with ExitStack() as stack:
-        stack.enter_context(silent_handlers())
-        stack.enter_context(kept_render_result())
-        stack.enter_context(nothing_in_front())
+    with failure_said(), nothing_touched() as folder:
         bpy.ops.ed.flush_edits()  # as a render from the menu does
         lens = evaluated_lens(scene, camera)
-        copy = stack.enter_context(disposable_scene(scene))
-        copy.camera = stack.enter_context(disposable_camera(camera))
+        copy = disposable_scene(scene)
+        copy.camera = disposable_camera(camera)
         frame_control_image(copy, lens, framing)
         keep_one_layer(copy, layer)
         keep_only_depth(copy, engine)
-        z = rendered_depth(copy)
+        z = rendered_depth(copy, folder)
     z[z >= NO_HIT] = np.inf
     return z * np.float32(metres(scene))
 
@@ -132,7 +130,7 @@ def has_opengl_without_window() -> bool:
 
 def engine_id(scene: bpy.types.Scene, engine: Engine) -> str:
     """Blender's own name of the engine, the same in every version for those that we name."""
-    return {"WORKBENCH": "BLENDER_WORKBENCH", "CYCLES": "CYCLES"}.get(engine, scene.render.engine)
+    return ENGINE_IDS.get(engine, scene.render.engine)
 
 
 def metres(scene: bpy.types.Scene) -> float:
@@ -147,103 +145,119 @@ def current_layer(scene: bpy.types.Scene) -> str:
 
 
 @contextmanager
+def failure_said() -> Iterator[None]:
+    """What Blender, the disk or the file cannot do becomes the one sentence the user sees."""
+    try:
+        yield
+    except (RuntimeError, OSError, ValueError) as error:
+        raise InputError(f"Blender did not render the depth: {str(error).strip()}") from error
+
+
+@contextmanager
+def nothing_touched() -> Iterator[Path]:
+    """A folder for the while, and afterwards the user's Blender as it was, however the while ends.
+
+    What is to be restored is read before anything changes, so that an interruption at any line finds it.
+    """
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="flux_depth_")))
+        stack.enter_context(silent_handlers())
+        stack.enter_context(nothing_left_behind())
+        stack.enter_context(render_result.kept(bpy.data.scenes.new(NAME), folder))
+        stack.enter_context(nothing_in_front())
+        stack.enter_context(users_counted_anew(folder))
+        stack.enter_context(nothing_left_behind())
+        yield folder
+
+
+@contextmanager
 def silent_handlers() -> Iterator[None]:
-    """Keep other add-ons out of our render: their handlers may raise, save files or change the user's scene."""
+    """Keep other add-ons out of our render: their handlers may raise, save files or change the user's scene.
+
+    They hear of what the user changed just before, and not of what we set off.
+    """
+    bpy.context.view_layer.update()
     names = (name for name in dir(bpy.app.handlers) if name.startswith(RUN_BY_A_RENDER))
     lists = [getattr(bpy.app.handlers, name) for name in names]
     kept = [list(handlers) for handlers in lists]
-    for handlers in lists:
-        handlers.clear()
     try:
+        for handlers in lists:
+            handlers.clear()
         yield
     finally:
+        bpy.context.view_layer.update()
         for handlers, before in zip(lists, kept, strict=True):
-            handlers[:0] = before  # in front of any that were added meanwhile
+            handlers[:] = before + [each for each in handlers if each not in before]  # added meanwhile
 
 
 @contextmanager
 def nothing_in_front() -> Iterator[None]:
     """Turn objects' In Front off for the while: Workbench would give them the depth of the near clip plane."""
-    things = [thing for thing in bpy.data.objects if thing.show_in_front and thing.type not in NEVER_RENDERED]
-    for thing in things:
-        thing.show_in_front = False
+    things = {thing for thing in bpy.data.objects if thing.show_in_front}
+    try:
+        show_in_front(things, False)
+        yield
+    finally:
+        show_in_front(things, True)
+
+
+def show_in_front(things: set[bpy.types.Object], shown: bool) -> None:
+    """Set together, objects are not marked as changed, for which Blender would call their simulations outdated.
+
+    What is linked it passes over and takes no value for: that is set one by one.
+    """
+    own = [thing for thing in bpy.data.objects if not thing.is_property_readonly("show_in_front")]
+    values = [shown if thing in things else thing.show_in_front for thing in own]
+    bpy.data.objects.foreach_set("show_in_front", values + [False] * (len(bpy.data.objects) - len(own)))
+    for thing in things.difference(own):
+        thing.show_in_front = shown
+
+
+@contextmanager
+def nothing_left_behind() -> Iterator[None]:
+    """Remove every data-block that was made meanwhile, whoever made it."""
+    before = set(data_blocks())
     try:
         yield
     finally:
-        for thing in things:
-            thing.show_in_front = True
+        bpy.data.batch_remove([block for uid, block in data_blocks().items() if uid not in before])
+
+
+def data_blocks() -> dict[int, bpy.types.ID]:
+    """All that is in the file, by the number that is given once in a session."""
+    kinds = (each.identifier for each in bpy.data.bl_rna.properties if each.type == "COLLECTION")
+    return {block.session_uid: block for kind in kinds for block in getattr(bpy.data, kind)}
 
 
 @contextmanager
-def kept_render_result() -> Iterator[None]:
-    """Bring the user's Render Result through a render: every slot, the one on view, or that there is none."""
-    image = render_result()
-    on_view = image.render_slots.active_index if image else 0
+def users_counted_anew(folder: Path) -> Iterator[None]:
+    """Where a copied scene would leave wrong counts of users: appending anything makes Blender count, as opening does.
+
+    Too many users would keep what the user deletes in the file.
+    """
+    if not COUNTS_WRONG:
+        yield
+        return
+    library = str(folder / "count.blend")
+    with nothing_left_behind():
+        bpy.data.libraries.write(library, {bpy.data.texts.new(NAME)})
     try:
-        if image and WINDOWED:
-            image.render_slots.active_index = last_rendered_slot(image)
         yield
     finally:
-        if image:
-            image.render_slots.active_index = on_view
-        elif made := render_result():
-            bpy.data.images.remove(made)
+        with nothing_left_behind():
+            with bpy.data.libraries.load(library) as (there, here):
+                here.texts = there.texts
+            if render_result.find():  # it has a user that nothing but a render gives
+                render_result.forget(bpy.data.scenes.new(NAME), folder)
 
 
-def render_result() -> bpy.types.Image | None:
-    """The picture that every scene's render shows in."""
-    return next((image for image in bpy.data.images if image.type == "RENDER_RESULT"), None)
-
-
-def last_rendered_slot(image: bpy.types.Image) -> int:
-    """The slot of the last render, the only one that the next render leaves alone: it drops what another holds.
-
-    Blender does not tell which it is. Its picture is kept with the scene, those of the others with the image: a scene
-    that was never rendered can save the others and not this one.
-    """
-    slots, on_view = image.render_slots, image.render_slots.active_index
-    with never_rendered_scene() as blank:
-        free = [slot for slot in range(len(slots)) if not shows(image, slot, blank)]
-    if len(free) == len(slots) and on_view == 0:
-        return 0  # one render at most and no choice of slots: spare the time of saving that picture
-    rendered = (slot for slot in free if any(shows(image, slot, scene) for scene in bpy.data.scenes))
-    return next(rendered, free[0] if free else on_view)
-
-
-def shows(image: bpy.types.Image, slot: int, scene: bpy.types.Scene) -> bool:
-    """True when this slot of the Render Result has a picture, seen from that scene."""
-    image.render_slots.active_index = slot
-    with suppress(RuntimeError), tempfile.TemporaryDirectory() as folder:
-        image.save_render(str(Path(folder, "slot")), scene=scene)
-        return True
-    return False
-
-
-@contextmanager
-def never_rendered_scene() -> Iterator[bpy.types.Scene]:
-    """A new and empty scene."""
-    scene = bpy.data.scenes.new(NAME)
-    try:
-        yield scene
-    finally:
-        bpy.data.scenes.remove(scene)
-
-
-@contextmanager
-def disposable_scene(scene: bpy.types.Scene) -> Iterator[bpy.types.Scene]:
-    """A copy of the scene that shares its objects, and that nothing but we can change.
-
-    Blender 4.2 counts a user too many of what lies right under the copied scene's collection, until the file is next
-    opened; setting that right would need its count cleared, which may cost the user the object.
-    """
+def disposable_scene(scene: bpy.types.Scene) -> bpy.types.Scene:
+    """A copy of the scene that shares its objects, and that nothing but we can change."""
     copy = scene.copy()
-    try:
-        copy.animation_data_clear()
-        copy.timeline_markers.clear()  # they switch cameras
-        keep_simulated(copy)
-        yield copy
-    finally:
-        bpy.data.scenes.remove(copy)
+    copy.animation_data_clear()
+    copy.timeline_markers.clear()  # they switch cameras
+    keep_simulated(copy)
+    return copy
 
 
 def keep_simulated(copy: bpy.types.Scene) -> None:
@@ -253,18 +267,12 @@ def keep_simulated(copy: bpy.types.Scene) -> None:
             bpy.ops.ptcache.bake_from_cache()
 
 
-@contextmanager
-def disposable_camera(camera: bpy.types.Object) -> Iterator[bpy.types.Object]:
+def disposable_camera(camera: bpy.types.Object) -> bpy.types.Object:
     """A camera with data of its own that goes wherever the render puts the user's, sheared by a parent or not."""
-    data = camera.data.copy()
-    twin = bpy.data.objects.new(NAME, data)
-    try:
-        data.animation_data_clear()
-        twin.constraints.new("COPY_TRANSFORMS").target = camera
-        yield twin
-    finally:
-        bpy.data.objects.remove(twin)
-        bpy.data.cameras.remove(data)
+    twin = bpy.data.objects.new(NAME, camera.data.copy())
+    twin.data.animation_data_clear()
+    twin.constraints.new("COPY_TRANSFORMS").target = camera
+    return twin
 
 
 def evaluated_lens(scene: bpy.types.Scene, camera: bpy.types.Object) -> Lens:
@@ -272,12 +280,12 @@ def evaluated_lens(scene: bpy.types.Scene, camera: bpy.types.Object) -> Lens:
 
     Evaluated in a scene with only the camera: the user's may leave out what is hidden, and may be large.
     """
-    with never_rendered_scene() as alone:
-        alone.camera = camera
-        alone.render.frame_map_old, alone.render.frame_map_new = scene.render.frame_map_old, scene.render.frame_map_new
-        alone.frame_set(scene.frame_current, subframe=scene.frame_subframe)
-        data = camera.evaluated_get(alone.view_layers[0].depsgraph).data
-        return Lens(**{field.name: getattr(data, field.name) for field in fields(Lens)})
+    alone = bpy.data.scenes.new(NAME)
+    alone.camera = camera
+    alone.render.frame_map_old, alone.render.frame_map_new = scene.render.frame_map_old, scene.render.frame_map_new
+    alone.frame_set(scene.frame_current, subframe=scene.frame_subframe)
+    data = camera.evaluated_get(alone.view_layers[0].depsgraph).data
+    return Lens(**{field.name: getattr(data, field.name) for field in fields(Lens)})
 
 
 def frame_control_image(copy: bpy.types.Scene, lens: Lens, framing: Framing) -> None:
@@ -360,24 +368,12 @@ def switch_off(owner: Any, *names: str) -> None:
         setattr(owner, name, False)
 
 
-def rendered_depth(copy: bpy.types.Scene) -> np.ndarray:
-    """Render the copy and read its Z pass, in Blender units."""
+def rendered_depth(copy: bpy.types.Scene, folder: Path) -> np.ndarray:
+    """Render the copy and read its Z pass, in Blender units. Raises RuntimeError, OSError or ValueError."""
+    path = folder / "depth.exr"
+    copy.render.filepath = str(path)
     try:
-        with tempfile.TemporaryDirectory(prefix="flux_depth_") as folder:
-            path = Path(folder, "depth.exr")
-            copy.render.filepath = str(path)
-            bpy.ops.render.render(scene=copy.name, write_still=True)
-            z = read_channel(path, ".Depth.Z")
-            forget_render(copy)
-            return z
-    except (RuntimeError, OSError, ValueError) as error:
-        raise InputError(f"Blender did not render the depth: {str(error).strip()}") from error
-
-
-def forget_render(copy: bpy.types.Scene) -> None:
-    """Free the picture, which Blender would keep beyond the scene's own end: begin a render that has nothing to do."""
-    copy.render.resolution_x = copy.render.resolution_y = 4
-    copy.frame_start, copy.frame_end = 1, 1
-    copy.render.use_overwrite = False
-    Path(copy.render.frame_path(frame=1)).touch()
-    bpy.ops.render.render(scene=copy.name, animation=True)
+        bpy.ops.render.render(scene=copy.name, write_still=True)
+        return read_channel(path, ".Depth.Z")
+    finally:
+        render_result.forget(copy, folder)

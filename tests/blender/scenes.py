@@ -167,9 +167,3 @@ def instances_on_one_point(instance: bpy.types.Object) -> bpy.types.NodeTree:
     tree.links.new(info.outputs["Geometry"], on_points.inputs["Instance"])
     tree.links.new(on_points.outputs[0], output.inputs[0])
     return tree
-
-
-def data_blocks() -> dict[str, list[str]]:
-    """The names of everything in the file, by kind."""
-    kinds = (name for name in dir(bpy.data) if isinstance(getattr(bpy.data, name), bpy.types.bpy_prop_collection))
-    return {kind: [block.name for block in getattr(bpy.data, kind)] for kind in kinds}

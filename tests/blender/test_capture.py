@@ -1,7 +1,8 @@
-"""The captured depth against geometry, and the user's file against what it was."""
+"""The captured depth against geometry, and what Blender keeps of a render against what it kept before."""
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from math import radians
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import bpy
 import numpy as np
 import pytest
 from bl_ext.user_default.flux_depth import capture as module
+from bl_ext.user_default.flux_depth import render_result
 from bl_ext.user_default.flux_depth.capture import camera_of, capture, frame_aspect, is_panoramic
 from bl_ext.user_default.flux_depth.core.errors import InputError
 from bl_ext.user_default.flux_depth.core.framing import Framing, Limits, fit
@@ -23,8 +25,6 @@ from .scenes import (
     add_plane,
     add_sphere,
     box_mesh,
-    compositor_that_writes,
-    data_blocks,
     empty_scene,
     instances_on_one_point,
     mesh,
@@ -387,7 +387,7 @@ def test_the_scenes_own_engine_serves_too(scene: bpy.types.Scene) -> None:
     assert_same_depth(capture(scene=scene, framing=SMALL, engine="SCENE"), expected, expected < 40)
 
 
-# The user's file
+# The Render Result, and handlers
 
 
 def bare_render(scene: bpy.types.Scene) -> np.ndarray:
@@ -395,56 +395,8 @@ def bare_render(scene: bpy.types.Scene) -> np.ndarray:
     scene.render.resolution_x, scene.render.resolution_y = SMALL.width, SMALL.height
     scene.view_layers[0].use_pass_z = True
     module.keep_only_depth(scene, "WORKBENCH")
-    return module.rendered_depth(scene)
-
-
-def state(scene: bpy.types.Scene) -> dict[str, object]:
-    """What a careless capture would change."""
-    counted = (*bpy.data.objects, *bpy.data.cameras, *bpy.data.collections)
-    if bpy.app.version < (4, 3, 0):  # its own Scene.copy() miscounts
-        counted = tuple(bpy.data.cameras)
-    render = scene.render
-    return {
-        "blocks": data_blocks(),
-        "users": [(block.name, block.users) for block in counted],
-        "window": (bpy.context.window.scene.name, bpy.context.view_layer.name),
-        "compositor": getattr(scene, "compositing_node_group", None),
-        "scene": (scene.frame_current, scene.frame_subframe, scene.camera.name, len(scene.timeline_markers)),
-        "render": (render.engine, render.resolution_x, render.pixel_aspect_x, render.filepath),
-        "format": render.image_settings.file_format,
-        "passes": [layer.use_pass_z for layer in scene.view_layers],
-        "lens": scene.camera.data.lens,
-        "engines": (scene.display.render_aa, scene.display.shading.light, scene.cycles.samples),
-        "handlers": [list(handlers) for handlers in bpy.app.handlers if isinstance(handlers, list)],
-    }
-
-
-def user_scene(folder: Path) -> bpy.types.Scene:
-    scene = empty_scene()
-    animated_and_driven(scene)
-    bound_to_a_marker(scene)
-    add_plane(scene, *TILTED)
-    add_box(scene, (-1, 3, -1), (1, 4, 1))
-    compositor_that_writes(scene, folder)
-    return scene
-
-
-@pytest.mark.parametrize("engine", ["WORKBENCH", "CYCLES"])
-def test_the_users_file_is_as_before(tmp_path: Path, engine) -> None:
-    scene = user_scene(tmp_path)
-    before = state(scene)
-    capture(scene=scene, framing=SMALL, engine=engine)
-    assert state(scene) == before
-    assert not list(tmp_path.iterdir()), "the user's compositor did not run"
-
-
-def test_the_users_file_is_as_before_when_the_render_breaks(tmp_path: Path, monkeypatch) -> None:
-    scene = user_scene(tmp_path)
-    before = state(scene)
-    monkeypatch.setattr(module.tempfile, "tempdir", str(tmp_path / "no such folder"))
-    with pytest.raises(InputError, match="did not render the depth"):
-        capture(scene=scene, framing=SMALL)
-    assert state(scene) == before
+    with module.tempfile.TemporaryDirectory() as folder:
+        return module.rendered_depth(scene, Path(folder))
 
 
 def test_no_render_result_appears(scene: bpy.types.Scene) -> None:
@@ -462,8 +414,7 @@ def test_the_users_render_result_is_byte_identical(scene: bpy.types.Scene, tmp_p
     assert saved_render_result(scene, tmp_path) == before
 
 
-def test_every_render_slot_keeps_its_picture(scene: bpy.types.Scene, tmp_path: Path, monkeypatch) -> None:
-    monkeypatch.setattr(module, "WINDOWED", True)
+def test_every_render_slot_keeps_its_picture(scene: bpy.types.Scene, tmp_path: Path) -> None:
     image, before = rendered(scene), {}
     while len(image.render_slots) < 5:
         image.render_slots.new()
@@ -485,21 +436,25 @@ def test_every_render_slot_keeps_its_picture(scene: bpy.types.Scene, tmp_path: P
 
 def saved_render_result(scene: bpy.types.Scene, folder: Path) -> bytes:
     path = folder / "result.png"
-    module.render_result().save_render(str(path), scene=scene)
+    render_result.find().save_render(str(path), scene=scene)
     return path.read_bytes()
 
 
-def test_blender_keeps_no_picture_of_a_scene_that_is_gone(scene: bpy.types.Scene) -> None:
-    capture(scene=scene, framing=SMALL)
+@pytest.mark.parametrize("fails", [False, True])
+def test_blender_keeps_no_picture_of_a_scene_that_is_gone(scene: bpy.types.Scene, tmp_path, monkeypatch, fails) -> None:
+    if fails:
+        monkeypatch.setattr(module, "read_channel", lambda *_: 1 / 0)
+    with pytest.raises(ZeroDivisionError) if fails else nullcontext():
+        capture(scene=scene, framing=SMALL)
     later = [scene.copy() for _ in range(5)]
-    assert not any(module.shows(module.render_result() or rendered(scene), 0, each) for each in later)
+    assert not any(render_result.shows(render_result.find() or rendered(scene), 0, each, tmp_path) for each in later)
 
 
 def rendered(scene: bpy.types.Scene) -> bpy.types.Image:
     """A Render Result, which there is none of before the first render."""
     scene.render.engine = "BLENDER_WORKBENCH"
     bpy.ops.render.render()
-    return module.render_result()
+    return render_result.find()
 
 
 def test_other_peoples_handlers_stay_quiet_and_in_place(scene: bpy.types.Scene) -> None:
