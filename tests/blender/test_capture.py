@@ -495,9 +495,7 @@ def test_only_a_camera_is_taken_for_one(scene: bpy.types.Scene) -> None:
     assert camera_of(scene, "Camera") == camera_of(scene) == scene.camera
 
 
-@pytest.mark.parametrize(
-    ("width", "height", "reason"), [(0, 64, "too small"), (20000, 64, "memory"), (16000, 16000, "memory")]
-)
+@pytest.mark.parametrize(("width", "height", "reason"), [(2, 64, "too small"), (16000, 16000, "memory")])
 def test_a_size_out_of_bounds_is_refused(scene: bpy.types.Scene, width, height, reason) -> None:
     with pytest.raises(InputError, match=reason):
         capture(scene=scene, framing=Framing(width, height, 0, 0, 1, 1))
