@@ -33,6 +33,7 @@ class Ledger:
     fell: Counter[str] = field(default_factory=Counter)
     saved: int = 0
     unknown: int = 0
+    unknown_but_sent: int = 0
     lost: list[str] = field(default_factory=list)
     doubled: list[str] = field(default_factory=list)
 
@@ -50,6 +51,7 @@ class Ledger:
                 self.saved += 1
             elif job.error_kind == "unknown" and job.charged == "unknown" and job.id not in reached:
                 self.unknown += 1
+                self.unknown_but_sent += posts[job.request.prompt]
             else:
                 self.lost.append(f"{job.id} {job.step} {job.error_kind} {job.error_message}")
 
@@ -59,7 +61,7 @@ class Ledger:
         return {
             "killed": f"{self.kills} (the job was then: {fell})",
             "pictures saved": self.saved,
-            "unknown": f"{self.unknown} (the answer died with the process; said so, and not sent again)",
+            "unknown": f"{self.unknown} (killed while being sent, and not sent again; {self.unknown_but_sent} had arrived)",
             "lost": len(self.lost),
             "doubled": len(self.doubled),
         }

@@ -33,7 +33,7 @@ FRAMING = Framing(width=320, height=256, left=10, top=6, crop_width=300, crop_he
 BATCH = 50
 """Kills with one journal and one endpoint, which remembers 256 submissions."""
 
-SUBMISSION_SECONDS, PICTURE_SECONDS = 0.06, 0.4
+SUBMISSION_SECONDS, PICTURE_SECONDS = 0.03, 0.4
 LONGEST_START = 5.0
 
 AIMS: dict[str, tuple[str, float]] = {

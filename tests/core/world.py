@@ -17,7 +17,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from functools import cache
 from io import BytesIO
@@ -351,6 +351,13 @@ class World:
         self.moment("network")
         return answer
 
+    def leave_empty(self, opens: tuple[Any, int] | None) -> None:
+        acting, self.acting = self.acting, []
+        if opens:
+            with suppress(OSError):
+                os.close(os.open(*opens, 0o600))
+        self.acting = acting
+
     def around(self, line: sqlite3.Connection, question: str, ask: Callable[[], sqlite3.Cursor]) -> sqlite3.Cursor:
         """One statement, with the moments before and after it where it writes."""
         if question.lstrip().upper().startswith("SELECT"):
@@ -361,8 +368,11 @@ class World:
         self.moment("done", free=not line.in_transaction)
         return answer
 
-    def moment(self, kind: str, *, free: bool = True) -> None:
-        """Something is about to be written or said, or just was. `free`: others can get at the database."""
+    def moment(self, kind: str, *, free: bool = True, opens: tuple[Any, int] | None = None) -> None:
+        """Something is about to be written or said, or just was. `free`: others can get at the database.
+
+        `opens`: the file and how; a process that is killed there leaves it empty, as it wrote nothing into it yet.
+        """
         process = self.acting[-1] if self.acting else None
         if process is None:
             return
@@ -373,6 +383,7 @@ class World:
         if trouble.kind == "kill" and since == 0:
             process.is_dead, process.died_at = True, kind
             self.met["kill"] += 1
+            self.leave_empty(opens)
             raise Killed
         if trouble.kind == "meanwhile" and since >= 0 and free:
             process.trouble = Trouble()
@@ -397,7 +408,7 @@ WORLDS: list[World] = []
 def _audit(event: str, values: tuple[Any, ...]) -> None:
     """Python tells every use of a file here, whoever makes it."""
     if WORLDS and WORLDS[-1].acting and (kind := kind_of(event, values)):
-        WORLDS[-1].moment(kind)
+        WORLDS[-1].moment(kind, opens=(values[0], values[2]) if kind == "file" and event == "open" else None)
 
 
 def kind_of(event: str, values: tuple[Any, ...]) -> str:
