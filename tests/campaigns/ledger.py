@@ -61,7 +61,7 @@ class Ledger:
         return {
             "killed": f"{self.kills} (the job was then: {fell})",
             "pictures saved": self.saved,
-            "unknown": f"{self.unknown} (killed while being sent, and not sent again; {self.unknown_but_sent} had arrived)",
+            "unknown": f"{self.unknown} (killed while sent, and not sent again; {self.unknown_but_sent} had arrived)",
             "lost": len(self.lost),
             "doubled": len(self.doubled),
         }

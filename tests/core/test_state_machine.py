@@ -214,8 +214,9 @@ class History(RuleBasedStateMachine):
 
     @invariant()
     def the_promises_are_kept(self) -> None:
-        sent = self.world.provider.sent
-        assert all(count <= 1 for count in sent.values()), f"paid twice: {sent}"
+        doubled = [job_id for job_id, count in self.world.provider.sent.items() if count > 1]
+        self.figures["doubled"] += len(doubled)
+        assert not doubled
         for job in self.all():
             self.what_the_journal_knew_it_knows(job)
             if job.is_final:
@@ -282,7 +283,9 @@ class History(RuleBasedStateMachine):
         sent = self.world.provider.sent.copy()
         self.everything_ends()
         assert self.world.provider.sent == sent
-        assert all(job.step is Step.DONE for job in self.all() if self.has_picture(job)), self.all()
+        lost = [job for job in self.all() if self.has_picture(job) and job.step is not Step.DONE]
+        self.figures["lost"] += len(lost)
+        assert not lost
 
     def has_picture(self, job: Job) -> bool:
         """Whether the provider would give the picture of this job to who has its id, which this computer has."""
@@ -315,8 +318,8 @@ def test_paid_once_and_nothing_paid_lost_whatever_happens(campaign: Any) -> None
             "interrupted": f"{found['meanwhile']} times by what another process did",
             "pictures saved": paid,
             "unknown": f"{maybe} (the answer was lost)",
-            "lost": 0,
-            "doubled": 0,
+            "lost": found["lost"],
+            "doubled": found["doubled"],
         },
     )
     assert min(found[trouble] for trouble in ("kill", "full", "locked", "meanwhile")) > campaign.examples // 10
