@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+import signal
 import time
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,7 +16,7 @@ import bpy
 from . import preferences, worker_process
 from .core import models
 from .core.addresses import check_base
-from .core.errors import FluxDepthError, InputError, JournalError, OfflineError
+from .core.errors import DamagedJournalError, FluxDepthError, InputError, JournalError, OfflineError
 from .core.framing import fit
 from .outcome import NO_OUTCOME, check_writable, described, ended, report, say, write, write_json
 
@@ -322,15 +324,47 @@ def _journal(arguments: argparse.Namespace) -> Journal:
 
 def _finish(journal: Journal, client: Client, job: Job) -> Job:
     """Advance a job, in this process, until nothing more will happen; says how it goes."""
-    from .core.worker import step
-
     said = ""
     while not job.is_final:
-        if claimed := journal.claim(job_id=job.id):  # else a worker of an open Blender has it: wait for what it does
-            step(claimed, client, journal)
-        job = journal.get(job.id)
+        job = _gone_on(journal, client, job)
         said = report(job, said)
         if not job.is_final:
             time.sleep(min(max(job.due - time.time(), 0.05), 0.5))
     journal.mark_seen([job.id])  # its end is on this terminal: no news for the window
     return job
+
+
+def _gone_on(journal: Journal, client: Client, job: Job) -> Job:
+    """The job one step on. What was sent is not given up over a full disk or a locked journal while there is time."""
+    from .core.worker import step
+
+    try:
+        if claimed := journal.claim(job_id=job.id):  # else a worker of an open Blender has it: wait for what it does
+            with _interrupted_later():
+                step(claimed, client, journal)
+        return journal.get(job.id)
+    except JournalError as error:
+        lasting = isinstance(error, DamagedJournalError) or time.time() > job.deadline
+        if lasting or job.submit_started is None:
+            raise
+        return job
+
+
+@contextmanager
+def _interrupted_later() -> Iterator[None]:
+    """Ctrl-C waits for the end of what is done within: an answer that is on its way has the id of what was paid for."""
+    pressed = False
+
+    def note(*_signal: object) -> None:
+        nonlocal pressed
+        pressed = True
+        signal.signal(signal.SIGINT, before)
+        say("Stopping after this step, so that nothing paid is lost; press Ctrl-C again to stop at once.")
+
+    before = signal.signal(signal.SIGINT, note)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+    if pressed:
+        raise KeyboardInterrupt

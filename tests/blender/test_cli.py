@@ -116,6 +116,40 @@ def test_an_interrupted_job_is_finished_by_resume_with_one_post(run, blend, tmp_
         assert len(endpoint.posts) == 1
 
 
+def test_an_interruption_while_it_is_being_sent_waits_for_the_answer(run, blend, tmp_path, part):
+    sandbox = part("core.sandbox")
+    slow = [sandbox.Answer(body='{"id": "{id}"}', hold=1.0)]
+    with sandbox.Sandbox(behaviour=sandbox.Behaviour(0.0, "echo", submit_answers=slow)) as endpoint:
+        child = subprocess.Popen(
+            [*RESTYLE, blend, "-o", tmp_path / "out.png", "--url", endpoint.base, "--data-dir", tmp_path / "data"],
+            cwd=CHECKOUT,
+        )
+        while not endpoint.posts:
+            time.sleep(0.05)
+        child.send_signal(signal.SIGINT)
+        assert child.wait(20) == 130
+        code, outcome, _ = run("resume")
+        assert (code, outcome["jobs"][0]["step"], len(endpoint.posts)) == (0, "DONE", 1)
+
+
+def test_a_journal_that_fails_for_a_moment_ends_nothing_that_was_sent(
+    run, blend, tmp_path, endpoint, part, monkeypatch
+):
+    journal, full = part("core.journal").Journal, [True]
+    claim = journal.claim
+
+    def claim_on_a_full_disk(self, **wanted):
+        if endpoint.posts and full:
+            full.clear()
+            raise part("core.errors").JournalError("database or disk is full")
+        return claim(self, **wanted)
+
+    monkeypatch.setattr(journal, "claim", claim_on_a_full_disk)
+    code, outcome, _ = restyle(run, blend, tmp_path / "out.png", "--url", endpoint.base)
+    assert not full
+    assert (code, outcome["step"], len(endpoint.posts)) == (0, "DONE", 1)
+
+
 def test_a_full_disk_right_after_the_provider_took_it_loses_no_picture(
     run, blend, tmp_path, endpoint, part, monkeypatch
 ):
