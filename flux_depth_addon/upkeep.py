@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from platform import platform
+from sysconfig import get_platform
 from typing import TYPE_CHECKING
 
 import bpy
@@ -187,7 +187,7 @@ def _surroundings() -> dict[str, str]:
         "FLUX Depth": preferences.version(),
         "Blender": bpy.app.version_string,
         "Python": sys.version.split()[0],
-        "System": platform(),
+        "System": get_platform(),  # platform.platform() would start `uname` or `ver`, with our keys in its environment
     }
 
 

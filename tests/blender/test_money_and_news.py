@@ -317,6 +317,7 @@ def test_every_action_that_a_cause_can_have_is_drawn(part):
     assert actions == part("job_panel").REMEDIES.keys()
 
 
+@pytest.mark.key_is_planted("file *journal.sqlite3*", "file *receipt.json")
 def test_a_report_can_be_copied_and_tells_no_prompt(entered, part, monkeypatch):
     monkeypatch.setenv("COMETAPI_KEY", KEY)
     job_id = entered(step="FAILED", error_message=f"refused: “a garden in the morning”, key {KEY}")
