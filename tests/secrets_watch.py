@@ -88,7 +88,7 @@ now = Seen()
 
 
 def note_server(server: Any) -> None:
-    """Watch what this server receives: a Told or a Sandbox."""
+    """Watch what this server receives: a Told, a Sandbox, or any that keeps the raw `heads` of its requests."""
     now.servers.append(server)
 
 
@@ -122,7 +122,7 @@ def everywhere(item: pytest.Item, folders: Iterable[Path]) -> Iterator[tuple[str
     for command, environment in now.spawned:
         yield "child's command line", command
         for name, value in environment.items():
-            yield f"child's environment {os.fsdecode(name)}", os.fsencode(value)
+            yield f"child's environment {os.fsdecode(name)} of {command[:60]}", os.fsencode(value)
     for server in now.servers:
         yield from received(server)
     for error in now.errors:
@@ -180,6 +180,11 @@ def requests_of(server: Any) -> Iterator[tuple[str, list[tuple[str, str]], bytes
         for seen in server.seen:
             yield f"{seen.method} {seen.target}", list(seen.headers.items()), seen.body
         return
+    if hasattr(server, "heads"):
+        for head in list(server.heads):
+            line, *lines = head.decode("latin-1").split("\r\n")
+            yield line.rpartition(" ")[0], [tuple(each.partition(": ")[::2]) for each in lines], ""  # type: ignore[misc]
+        return
     for line, headers in zip(server.requests, server.headers, strict=False):
         yield line, list(headers.items()), ""
     for post in server.posts:
@@ -225,6 +230,8 @@ def watch_the_product() -> None:
     for name, module in list(sys.modules.items()):
         if name.endswith("core.sandbox.endpoint"):
             remember(module.Sandbox, "start", lambda sandbox: now.servers.append(sandbox))
+        elif name.endswith("core.faults.proxy"):
+            remember(module.FaultProxy, "__init__", lambda proxy: now.servers.append(proxy))
         elif name.endswith("core.errors"):
             remember(module.FluxDepthError, "__init__", lambda error: now.errors.append(error))
 

@@ -18,8 +18,9 @@ from flux_depth_addon.core.job import Job, Step
 from flux_depth_addon.core.journal import LEASE_SECONDS, Journal
 from flux_depth_addon.core.picture import open_picture
 from flux_depth_addon.core.sandbox import Sandbox
+from tests.secrets_watch import marked_key
 
-KEY = "sk-marked-7f3a/kill"
+KEY = marked_key("cometapi")
 """What must be in no file."""
 
 TEXTS = ("no job yet", "not sent", "being sent", Step.POLL, Step.DOWNLOAD, Step.DONE, Step.FAILED)

@@ -17,6 +17,7 @@ from flux_depth_addon.core.errors import FluxDepthError
 from flux_depth_addon.core.providers import Accepted, Missing, Pending, Ready
 from tests.core.fuzzing import COMET, KEY, TABLE, check_sentence, effort
 from tests.core.test_fuzz_answers import envelopes, written
+from tests.secrets_watch import note_server
 
 Wish = Callable[..., Any]
 
@@ -27,6 +28,7 @@ class Raw:
     def __init__(self) -> None:
         self.answer = b""
         self.requests = 0
+        self.heads: list[bytes] = []
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.base = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
         threading.Thread(target=self._serve, daemon=True).start()
@@ -46,11 +48,13 @@ class Raw:
 
     def _take(self, connection: socket.socket) -> None:
         with connection.makefile("rb") as file:
-            length = 0
+            length, lines = 0, []
             while (line := file.readline().strip()) != b"":
+                lines.append(line)
                 if line.lower().startswith(b"content-length:"):
                     length = int(line.partition(b":")[2])
             file.read(length)
+            self.heads.append(b"\r\n".join(lines))
             self.requests += 1
 
     def close(self) -> None:
@@ -65,7 +69,9 @@ def raw() -> Iterator[Raw]:
 
 
 @pytest.fixture(autouse=True)
-def in_a_hurry(monkeypatch: pytest.MonkeyPatch) -> None:
+def in_a_hurry(raw: Raw, monkeypatch: pytest.MonkeyPatch) -> None:
+    raw.heads.clear()
+    note_server(raw)
     monkeypatch.setattr(module, "WHOLE_ANSWER_SECONDS", 1.0)
     monkeypatch.setattr(module, "WHOLE_PICTURE_SECONDS", 1.0)
 

@@ -14,10 +14,11 @@ from PIL import Image
 from flux_depth_addon.core.errors import Action, Charged
 from flux_depth_addon.core.job import Step
 from flux_depth_addon.core.sandbox import Answer
+from tests.secrets_watch import marked_key
 
 from .proxy import Play
 
-KEY = "sk-geheim/42"
+KEY = marked_key("cometapi")
 COMET = "cometapi:flux-pro-1-0-depth-finetuned"
 BFL = "bfl:flux-pro-1.0-depth"
 HTML = "<!DOCTYPE html><html><body>502 Bad Gateway</body></html>"
@@ -52,7 +53,7 @@ class Fault:
     before: Happening | None = None
     """Done before the first step."""
     model: str = COMET
-    keys: tuple[tuple[str, str], ...] = (("cometapi", KEY), ("bfl", KEY))
+    keys: tuple[tuple[str, str], ...] = (("cometapi", KEY), ("bfl", marked_key("bfl")))
     timeout: float = 120.0
     hurried: bool = False
     """Whether time limits are cut to half a second, because the provider is slow on purpose."""
