@@ -186,8 +186,8 @@ def copy_of(path: Path) -> list[dict[str, Any]]:
 def _told_plainly() -> Iterator[None]:
     try:
         yield
-    except sqlite3.Error as error:
-        if getattr(error, "sqlite_errorcode", 0) & 0xFF in DAMAGE:
+    except (sqlite3.Error, UnicodeDecodeError) as error:  # the latter of a damaged schema, whose names are no text
+        if isinstance(error, UnicodeError) or getattr(error, "sqlite_errorcode", 0) & 0xFF in DAMAGE:
             raise DamagedJournalError(
                 f"The journal is damaged ({error}): start a new one. Whatever was sent is taken over into it."
             ) from error

@@ -37,7 +37,7 @@ def folder() -> Iterator[Path]:
 
 @example({"error_message": b"\x80"}, True)
 @given(st.dictionaries(st.sampled_from(list(COLUMNS)), values, min_size=1, max_size=3), st.booleans())
-@effort(2, seconds=5)
+@effort(1, seconds=5)
 def test_any_row_is_a_job_or_left_out_and_hides_no_other(folder: Path, changes: dict[str, Any], as_text: bool) -> None:
     with Journal(folder) as journal:
         kept, changed = journal.add(WISH, b"png"), journal.add(WISH, b"png")
@@ -78,6 +78,8 @@ def test_any_file_in_the_journal_s_place_is_refused_in_a_sentence(data: bytes) -
             check_sentence(error)
 
 
+@example(2085, b"\x80")
+@example(2090, b"\x80")
 @given(st.integers(0, 50_000), st.binary(min_size=1, max_size=40))
 @effort(0.5, seconds=5)
 def test_a_journal_with_damaged_bytes_is_read_or_refused_in_a_sentence(folder: Path, place: int, data: bytes) -> None:
