@@ -14,14 +14,25 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any
 
+import hypothesis.core
 import pytest
 import trustme
+from hypothesis import settings
 from PIL import Image
 
 from flux_depth_addon.core.framing import Framing
 from flux_depth_addon.core.models import Table, load
 from flux_depth_addon.core.request import Request
 from tests.secrets_watch import note_server
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Before any test module is read: how much the fuzz tests try."""
+    seed = config.getoption("seed")
+    settings.register_profile("fuzz", max_examples=config.getoption("examples"), derandomize=seed is None)
+    if seed is not None:
+        hypothesis.core.global_force_seed = seed
+
 
 FRAMING = Framing(width=320, height=256, left=10, top=6, crop_width=300, crop_height=244)
 

@@ -32,10 +32,11 @@ anything = st.recursive(
 
 
 def effort(share: float = 1.0, *, seconds: float = 2.0, **more: Any) -> settings:
-    """This share of the profile's examples, the same in every run; an example that takes longer has hung."""
+    """This share of what `--examples` says, the same in every run without `--seed`; what takes longer has hung."""
+    profile = settings.get_profile("fuzz")
     return settings(
-        max_examples=max(5, round(share * settings.default.max_examples)),  # type: ignore[union-attr]
-        derandomize=True,
+        profile,
+        max_examples=max(5, round(share * profile.max_examples)),
         database=None,
         deadline=seconds * 1000,
         suppress_health_check=list(HealthCheck),
