@@ -29,7 +29,7 @@ from tests.secrets_watch import note_server
 def pytest_configure(config: pytest.Config) -> None:
     """Before any test module is read: how much the fuzz tests try."""
     seed = config.getoption("seed")
-    settings.register_profile("fuzz", max_examples=config.getoption("examples"), derandomize=seed is None)
+    settings.register_profile("fuzz", max_examples=config.getoption("examples") // 2, derandomize=seed is None)
     if seed is not None:
         hypothesis.core.global_force_seed = seed
 
