@@ -126,8 +126,6 @@ def exchange(
     The seconds are for everything: connecting, by way of a proxy or not, handshake, sending and receiving. Only the
     look-up of a name is left to the system, which bounds it itself.
     """
-    patience = math.inf if method == "POST" else READ_SECONDS
-    bounds = _Bounds(time.monotonic() + seconds, patience, limit + HEAD_BYTES)
     proxies = {} if is_loopback(url) else requests.utils.get_environ_proxies(url)
     proxy = requests.utils.select_proxy(url, proxies) or ""
     if proxy.lower().startswith("socks"):
@@ -136,7 +134,8 @@ def exchange(
         request = requests.Request(method, url, headers=_headers(headers), params=query, json=payload).prepare()
     except (requests.RequestException, ValueError):
         raise WireError(Trouble.UNREACHABLE) from None
-    bounds.end += len(request.body or b"") / SLOWEST_UPLINK
+    end = time.monotonic() + seconds + len(request.body or b"") / SLOWEST_UPLINK
+    bounds = _Bounds(end, math.inf if method == "POST" else READ_SECONDS, limit + HEAD_BYTES)
     try:
         return _answer(_Adapter(bounds), request, proxies, limit)
     except (requests.RequestException, HTTPError, http.client.HTTPException, OSError, ValueError) as error:

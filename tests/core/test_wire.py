@@ -132,7 +132,7 @@ def test_a_server_that_does_not_read_is_given_up_in_time(base: Callable[[Talk], 
     monkeypatch.setattr(wire, "SLOWEST_UPLINK", 1e12)
     url = base(lambda _: time.sleep(4))
     with ends_with(Trouble.LOST):
-        ask(url, payload={"image": "x" * 30_000_000})
+        ask(url, payload={"image": "x" * 16_000_000})
 
 
 def test_a_server_that_reads_slowly_gets_it_all(
