@@ -84,9 +84,10 @@ def parts(*, everything: bool, blender: str | None, arguments: Sequence[str]) ->
 
 
 def campaign_parts(blender: str, arguments: Sequence[str]) -> Iterator[Part]:
-    """The histories and the kills of the worker without Blender, and the kills of that Blender."""
+    """The faults, the histories and the kills of the worker without Blender, and the kills of that Blender."""
     tools = environments.tools(environments.BLENDERS[blender])
-    alone = [ROOT / "tests" / "core" / "test_state_machine.py", *campaigns(of_blender=False)]
+    core = [ROOT / "tests" / "core" / f"test_{name}.py" for name in ("faults", "state_machine")]
+    alone = [*core, *campaigns(of_blender=False)]
     yield Part("without Blender", partial(on_python, tools, alone, arguments))
     within = partial(on_python, environments.blender(blender), campaigns(of_blender=True), arguments)
     yield Part(f"Blender {blender}", within)
