@@ -39,11 +39,11 @@ LONGEST_START = 5.0
 AIMS: dict[str, tuple[str, float]] = {
     "start": ("", 0.3),
     "submit": ("POST", 2 * SUBMISSION_SECONDS),
-    "poll": ("GET /flux/v1/get_result", PICTURE_SECONDS),
-    "download": ("GET /results/", 0.008),
-    "store": ("GET /results/", 0.03),
+    "poll": ("/get_result", PICTURE_SECONDS),
+    "download": ("/results/", 0.008),
+    "store": ("/results/", 0.03),
 }
-"""Where a kill is aimed at -> the call after which it falls, and within how many seconds of that call."""
+"""Where a kill is aimed at -> the call for the newest job after which it falls, and within how many seconds of it."""
 
 
 @pytest.fixture
@@ -90,12 +90,11 @@ class Work:
         assert worker_process._worker
         return worker_process._worker.pid
 
-    def is_killed(self, aim: str) -> None:
+    def is_killed(self, job: Job, aim: str) -> None:
         """Start a worker, and kill it near the moment aimed at."""
         call, within = AIMS[aim]
-        before = self.calls(call)
         self.start()
-        until(lambda: not call or self.calls(call) > before, LONGEST_START)
+        until(lambda: self.was_called(job, call), LONGEST_START)
         time.sleep(self.dice.uniform(0.0, within))
         assert worker_process._worker
         worker_process._worker.kill()
@@ -103,8 +102,12 @@ class Work:
         self.reached |= {job.id for job in self.journal.jobs() if job.remote_id}
         the_leases_of_the_dead_run_out(self.journal.folder)
 
-    def calls(self, beginning: str) -> int:
-        return sum(line.startswith(beginning) for line in self.server.requests)
+    def was_called(self, job: Job, call: str) -> bool:
+        """Whether the endpoint got that call for the job."""
+        if call == "POST":
+            return any(post.body["prompt"] == job.request.prompt for post in self.server.posts)
+        task = self.journal.get(job.id).remote_id
+        return not call or (bool(task) and any(call in line and task in line for line in self.server.requests))
 
     def is_finished(self) -> None:
         """A last worker does what is left, and ends when nobody is there any more."""
@@ -123,7 +126,7 @@ def test_a_worker_killed_at_any_moment_loses_no_picture_and_pays_for_none_twice(
         work = Work(tmp_path / str(first), server(), dice)
         for number in range(first, min(first + BATCH, campaign.kills)):
             job = work.add(number)
-            work.is_killed(list(AIMS)[number % len(AIMS)])
+            work.is_killed(job, list(AIMS)[number % len(AIMS)])
             ledger.killed(work.journal.get(job.id))
         work.is_finished()
         ledger.settle(work.journal, work.server, work.reached)
