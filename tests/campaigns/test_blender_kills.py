@@ -128,6 +128,7 @@ def blend(folder: Path) -> Path:
 
 
 @pytest.mark.timeout(14400)
+@pytest.mark.key_is_planted("child's environment COMETAPI_KEY of *")  # Blender's own, where its user put the key
 def test_blender_killed_at_any_moment_loses_no_picture_and_pays_for_none_twice(
     campaign: Any, server: Sandbox, folder: Path, blend: Path
 ) -> None:
