@@ -31,14 +31,6 @@ LEFT_OUT = {
     ("ViewLayer", "depsgraph"): "made from the file when it is asked for; what it writes back is seen in the data",
     ("Image", "bindcode"): "a number of the graphics card",
     ("Image", "pixels"): "reading them loads the picture; hashed apart where they are not those of its file",
-    ("Mesh", "loop_triangles"): "made when they are asked for",
-    ("Mesh", "loop_triangle_polygons"): "made when they are asked for",
-    ("Mesh", "corner_normals"): "made when they are asked for",
-    ("Mesh", "vertex_normals"): "made when they are asked for",
-    ("Mesh", "polygon_normals"): "made when they are asked for",
-    ("MeshUVLoopLayer", "vertex_selection"): "reading it adds it to the mesh",
-    ("MeshUVLoopLayer", "edge_selection"): "reading it adds it to the mesh",
-    ("MeshUVLoopLayer", "pin"): "reading it adds it to the mesh",
     ("SpaceNodeEditor", "cursor_location"): "reading it without a window crashes Blender 4.5",
     ("SpaceProperties", "tab_search_results"): "reading it without a window crashes Blender 4.2",
     ("SpaceProperties", "search_filter"): "reading it without a window crashes Blender 4.2",
@@ -163,9 +155,17 @@ def properties(struct: Any, cache: dict[str, list[tuple[str, str]]] = {}) -> lis
     if struct.identifier not in cache:
         left_out = NOT_FOLLOWED | {name for kind, name in LEFT_OUT if kind in bases(struct)}
         cache[struct.identifier] = [
-            (each.identifier, each.type) for each in struct.properties if each.identifier not in left_out
+            (each.identifier, each.type)
+            for each in struct.properties
+            if each.identifier not in left_out and not (struct.identifier == "Mesh" and in_layers(each))
         ]
     return cache[struct.identifier]
+
+
+def in_layers(each: Any) -> bool:
+    """Whether a property of a mesh leads into its layers: they move in memory as they are read, so are read apart."""
+    layers = each.type == "COLLECTION" and "ID" not in bases(each.fixed_type)
+    return layers or each.identifier.startswith("uv_layer_")
 
 
 def bases(struct: Any) -> Iterator[str]:
@@ -346,6 +346,28 @@ def slots(path: str, image: bpy.types.Image) -> Fingerprint:
     return found
 
 
+def meshes() -> Fingerprint:
+    """Every layer of every mesh, fetched anew for each reading."""
+    found = {}
+    for mesh in bpy.data.meshes:
+        path = f"data.meshes[{named(mesh)}]"
+        for index in range(len(mesh.attributes)):
+            layer = mesh.attributes[index]
+            found[f"{path}.attributes[{layer.name!r}]"] = (layer.domain, layer.data_type, values(layer.data))
+        found[f"{path}.polygons"] = [(face.loop_start, face.loop_total) for face in mesh.polygons]
+        found[f"{path}.weights"] = [[(each.group, each.weight) for each in v.groups] for v in mesh.vertices]
+        colors = mesh.color_attributes
+        found[f"{path}.active"] = (mesh.attributes.active_index, mesh.uv_layers.active_index)
+        found[f"{path}.active_color"] = (colors.active_color_index, colors.render_color_index)
+    return found
+
+
+def values(items: Any) -> list[Any]:
+    """What the elements of a layer hold, whichever of the three names its type has for it."""
+    name = next((name for name in ("value", "vector", "color") if items and hasattr(items[0], name)), "")
+    return [plain(getattr(item, name)) for item in items]
+
+
 def edited_meshes() -> Fingerprint:
     """What is edited right now, which is not the mesh in RNA but one beside it."""
     found = {}
@@ -369,7 +391,7 @@ def process() -> Fingerprint:
     }
 
 
-beyond_rna = (handlers, timers, context, base_flags, pictures, edited_meshes, process)
+beyond_rna = (handlers, timers, context, base_flags, pictures, meshes, edited_meshes, process)
 
 
 def files(folder: Path) -> Fingerprint:

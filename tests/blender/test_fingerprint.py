@@ -61,7 +61,7 @@ def paint_a_pixel() -> None:
 
 
 def render_again() -> None:
-    bpy.data.objects["Chair"].location.x = 3
+    bpy.data.objects["Box"].location.y = 2
     bpy.ops.render.render(scene="Scene")
 
 
@@ -175,7 +175,7 @@ CHANGES: dict[str, tuple[str, Callable[[], Any], tuple[str, ...]]] = {
     "a rendered picture": (
         "pictured",
         render_again,
-        ("data.images['Render Result'].pixels[0]", "data.objects['Chair']"),
+        ("data.images['Render Result'].pixels[0]", BOX),
     ),
     "a slot on view": (
         "pictured",
