@@ -58,7 +58,7 @@ def untouched(folder: Path) -> Iterator[None]:
 # When all goes well
 
 
-@pytest.mark.parametrize("name", HURTING)
+@pytest.mark.parametrize("name", list(HURTING))
 def test_a_capture_touches_nothing(folder: Path, name: str) -> None:
     scene = HURTING[name](folder)
     with untouched(folder):
