@@ -35,6 +35,7 @@ def room(width: int = 64, height: int = 48) -> bpy.types.Scene:
     scene.collection.children.link(collection)
     collection.objects.link(bpy.data.objects.new("Chair", box.data))
     material = bpy.data.materials.new("Wood")
+    material.diffuse_color = (0.8, 0.2, 0.1, 1)  # or no render would tell where the box is
     if BEFORE_5:
         material.use_nodes = True
     curves = material.node_tree.nodes.new("ShaderNodeRGBCurve")

@@ -218,7 +218,7 @@ def test_a_change_is_seen_where_it_is_and_nowhere_else(folder: Path, what: str) 
     changes = difference(before, fingerprint(folder))
     allowed = tuple(path.format(compositor=compositor_path()) for path in paths)
     assert changes, "it is seen"
-    assert any(path.startswith(allowed[0]) for path in changes)
+    assert any(path.startswith(allowed[0]) for path in changes), list(changes)
     assert [path for path in changes if not path.startswith(allowed)] == []
     Path(bpy.app.tempdir, "left.txt").unlink(missing_ok=True)
 
