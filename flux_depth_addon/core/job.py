@@ -155,17 +155,26 @@ def from_row(row: Mapping[str, Any], folder: Path) -> Job:
         values["seen"] = bool(row["seen"])
     except (KeyError, IndexError, TypeError, ValueError):
         raise InputError("This entry of the journal cannot be read.") from None
-    if wrong := [name for name, kind in COLUMNS.items() if not _is(values[name], kind)]:
+    if wrong := [name for name, sort in _SORTS.items() if not _is(values[name], *sort)]:
         raise InputError(f"This entry of the journal has a value of the wrong kind: {wrong[0]}.")
     return Job(**values, folder=folder)
 
 
-def _is(value: object, kind: Any) -> bool:
+def _sort(kind: Any) -> tuple[tuple[type, ...], tuple[object, ...]]:
+    """The types of a column's values and, where they are counted, all the values there are."""
     if get_origin(kind) is Literal:
-        return value in get_args(kind)
-    if float in (kind, *get_args(kind)) and isinstance(value, int | float):
-        return math.isfinite(value)
-    return isinstance(value, kind)
+        return (str,), get_args(kind)
+    types = get_args(kind) or (kind,)
+    return (*types, int) if float in types else types, ()
+
+
+_SORTS = {name: _sort(kind) for name, kind in COLUMNS.items()}
+
+
+def _is(value: object, types: tuple[type, ...], counted: tuple[object, ...]) -> bool:
+    if isinstance(value, float) and not math.isfinite(value):
+        return False
+    return isinstance(value, types) and (not counted or value in counted)
 
 
 Save = Callable[[Job], None]

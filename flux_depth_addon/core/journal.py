@@ -290,7 +290,7 @@ class Journal:
 
     def _refuse_second_click(self, job: Job, asked: float | None) -> None:
         first = self.same_as(job.fingerprint)
-        if asked is not None and first and not first.is_final and asked - first.created < DOUBLE_CLICK_SECONDS:
+        if asked is not None and first and not first.is_final and abs(asked - first.created) < DOUBLE_CLICK_SECONDS:
             raise failure("asked_twice")
 
     def _refuse_above(self, cap_usd: float | None, price_usd: float) -> None:
