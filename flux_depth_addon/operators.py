@@ -106,7 +106,7 @@ class FLUXDEPTH_OT_generate(PaidButton):
         control = png(picture)
         same = watch.journal().same_as(fingerprint(request, control)) if request.seed and not self.anew else None
         if same:
-            offer.offer(context, same, model)
+            offer.offer(same, model.price)
             return
         job = watch.journal().add(
             request,
@@ -169,17 +169,6 @@ class FLUXDEPTH_OT_show(JobButton):
     def run(self, _context: bpy.types.Context) -> None:
         image = placement.load(Path(watch.journal().get(self.job_id).result))
         placement.show_in_editor(image, open_one=True)
-
-
-class FLUXDEPTH_OT_use(JobButton):
-    """Show the picture where this scene wants its pictures"""
-
-    bl_idname = "flux_depth.use"
-    bl_label = "Use"
-    bl_options = {"REGISTER", "UNDO"}
-
-    def run(self, _context: bpy.types.Context) -> None:
-        placement.place(watch.journal().get(self.job_id))
 
 
 class FLUXDEPTH_OT_put_behind(JobButton):
@@ -259,7 +248,6 @@ classes = (
     FLUXDEPTH_OT_cancel,
     FLUXDEPTH_OT_retry,
     FLUXDEPTH_OT_show,
-    FLUXDEPTH_OT_use,
     FLUXDEPTH_OT_put_behind,
 )
 _register_classes, _unregister_classes = bpy.utils.register_classes_factory(classes)

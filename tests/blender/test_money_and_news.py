@@ -144,8 +144,16 @@ def test_the_very_same_picture_is_offered_back_and_not_sent_again(ready, part):
     ready.camera.data.background_images.clear()
     assert press("use", job_id=job.id) == ""
     assert part("placement").slot_of(ready.camera)
-    assert press("generate", anew=True) == ""
+    assert press("use", job_id=job.id, anew=True, price="free") == ""
     finish(part, 2)
+
+
+def test_the_very_same_picture_is_not_sent_while_the_first_is_on_its_way(ready, part):
+    ready.flux_depth.use_seed = True
+    press("generate")
+    assert "is on its way already. Nothing was sent: change the seed for another" in press("generate")
+    assert len(part("watch").journal().jobs()) == 1
+    finish(part)
 
 
 def test_another_seed_is_another_picture(ready, part):
