@@ -104,10 +104,10 @@ class Journal:
         """
         job = self._new(request, price_usd=price_usd, base=base, output=output, timeout=timeout, origin=origin)
         job = replace(job, fingerprint=fingerprint(request, control))
-        self._write_control(job, control)
         with self._database.writing():
             self._refuse_second_click(job, asked)
             self._refuse_above(cap_usd, price_usd)
+            self._write_control(job, control)
             self._insert(job)
         return job
 
@@ -158,8 +158,9 @@ class Journal:
                     "The provider does not have this picture any more. Nothing was sent: look at its price."
                 )
             else:
-                again = self._sent_anew(job, job.price_usd if price_usd is None else price_usd)
-                self._refuse_above(cap_usd, again.price_usd)
+                price = job.price_usd if price_usd is None else price_usd
+                self._refuse_above(cap_usd, price)
+                again = self._sent_anew(job, price)
                 self._insert(again)
                 self._update(replace(job, retried_as=again.id), "id = :id")
         return again

@@ -18,8 +18,8 @@ from .picture import write_whole
 __all__ = ["completed", "found", "read", "write"]
 
 FILE = "receipt.json"
-SPARE = 16 * 1024
-"""Bytes kept free: an id has at most 500 characters, an address 2,000, a path 4,096, the sentence of an error 1,000."""
+SPARE = 32 * 1024
+"""Bytes kept free: an id has up to 500 characters, each of two addresses 8,192, a path 4,096, a sentence 1,000."""
 
 MAX_BYTES = 1024 * 1024
 
