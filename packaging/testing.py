@@ -14,6 +14,9 @@ import environments
 import pythons
 from environments import HOME, ROOT, Environment, SetupError
 
+EXAMPLES = 120
+"""What is tried at random here; fewer where pytest is called by itself, so that it answers while one waits."""
+
 
 @dataclass(frozen=True)
 class Outcome:
@@ -148,7 +151,8 @@ def pytest(environment: Environment, paths: Sequence[str], options: Sequence[str
     python = environments.prepare(environment)
     report = HOME / "reports" / f"{environment.folder.name}.xml"
     report.unlink(missing_ok=True)
-    code = subprocess.call([str(python), "-m", "pytest", *paths, f"--junitxml={report}", *options], cwd=ROOT)
+    command = [str(python), "-m", "pytest", *paths, f"--junitxml={report}", f"--examples={EXAMPLES}", *options]
+    code = subprocess.call(command, cwd=ROOT)
     return judge(code, report, narrowed=bool(options))
 
 

@@ -38,7 +38,12 @@ CAMPAIGN = pytest.StashKey[Campaign]()
 def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("campaigns")
     group.addoption("--kills", type=int, default=6, help="processes killed by each kill campaign (6)")
-    group.addoption("--examples", type=int, default=120, help="histories tried by the state machine (120)")
+    group.addoption(
+        "--examples",
+        type=int,
+        default=24,
+        help="histories tried by the state machine, and what else is tried at random (24)",
+    )
     group.addoption("--seed", type=int, help="another course than the one that is taken at every run")
     group.addoption("--figures", type=Path, metavar="FILE", help="add what the campaigns found to this file")
 

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from flux_depth_addon.core.errors import (
@@ -25,6 +25,7 @@ from flux_depth_addon.core.models import Table
 from flux_depth_addon.core.providers import Accepted, Answer, Pending, Ready
 from flux_depth_addon.core.providers.bfl import body, read_probe, read_result, read_submission
 from flux_depth_addon.core.request import Request
+from tests.core.fuzzing import effort
 
 Wish = Callable[..., Request]
 COMET = "cometapi:flux-pro-1-0-depth-finetuned"
@@ -303,7 +304,7 @@ anything = st.recursive(
 )
 
 
-@settings(max_examples=500, deadline=None)
+@effort(8, seconds=20)
 @given(anything | st.binary(max_size=50), st.sampled_from([200, 301, 400, 403, 404, 422, 429, 500, 503]))
 def test_no_answer_breaks_the_reader(table: Table, data: object, status: int) -> None:
     answer = said(status, data)

@@ -8,7 +8,7 @@ from math import inf, nan
 
 import numpy as np
 import pytest
-from hypothesis import assume, example, given, settings
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
@@ -16,6 +16,7 @@ from PIL import Image
 
 from flux_depth_addon.core.depth_map import DepthSettings, Verdict, control_image, normalise, png
 from flux_depth_addon.core.errors import EmptyDepthError, InputError
+from tests.core.fuzzing import effort
 
 Depths = NDArray[np.float32]
 AUTOMATIC = DepthSettings()
@@ -109,7 +110,7 @@ def test_distances_at_and_behind_the_camera_are_white() -> None:
 VIEWS = arrays(np.float32, (24, 24), elements=st.floats(0.125, 4096, width=32) | st.just(inf))
 RANGES = st.sampled_from([None, 0.5, 3.0]), st.sampled_from([None, 40.0, 5000.0])
 SETTINGS = st.builds(DepthSettings, *RANGES, curve=st.sampled_from(["disparity", "linear"]))
-many = settings(max_examples=300, deadline=None)
+many = effort(5, seconds=20)
 
 
 @many

@@ -5,12 +5,13 @@ from __future__ import annotations
 from math import inf, nan
 
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from PIL import Image
 
 from flux_depth_addon.core.errors import InputError
 from flux_depth_addon.core.framing import MEGAPIXEL, Framing, Limits, crop_picture, fit
+from tests.core.fuzzing import effort
 
 FLUX = Limits()
 ASPECTS = st.floats(1 / 200, 200)
@@ -21,7 +22,7 @@ LIMITS = st.builds(
     max_side=st.integers(600, 4096),
     max_megapixels=st.floats(0.3, 16),
 )
-many = settings(max_examples=2000, deadline=None)
+many = effort(33, seconds=20)
 
 
 def accepted_sizes(limits: Limits, megapixels: float) -> list[tuple[int, int]]:
@@ -87,7 +88,7 @@ def test_the_crop_has_the_frames_aspect_to_half_a_pixel(aspect: float, limits: L
     assert min(abs(across), abs(down)) <= 0.5 + 1e-9
 
 
-@settings(max_examples=100, deadline=None)
+@effort(2, seconds=20)
 @given(st.floats(1 / 20, 20), st.floats(0.07, 2), st.sampled_from([16, 32, 64]))
 def test_no_other_accepted_size_shows_more_of_the_frame(aspect: float, megapixels: float, multiple: int) -> None:
     limits = Limits(multiple=multiple, max_megapixels=2)

@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
 from flux_depth_addon.core.errors import ProviderError
 from flux_depth_addon.core.framing import Framing
 from flux_depth_addon.core.picture import open_picture, store, write_whole
+from tests.core.fuzzing import effort
 
 Picture = Callable[..., bytes]
 WHOLE = Framing(width=320, height=256, left=0, top=0, crop_width=320, crop_height=256)
@@ -61,7 +62,7 @@ def test_a_decompression_bomb_is_not_decoded() -> None:
         open_picture(black(20_000, 10_000))
 
 
-@settings(max_examples=400, deadline=None)
+@effort(7, seconds=20)
 @given(st.data())
 def test_damaged_bytes_are_a_picture_or_one_error(picture: Picture, data: st.DataObject) -> None:
     kind = data.draw(st.sampled_from(["PNG", "JPEG", "WEBP"]))
