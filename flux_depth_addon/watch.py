@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 import traceback
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import bpy
@@ -160,7 +161,9 @@ def _look_elsewhere() -> None:
     if folders := preferences.other_folders():
         from .core.recovery import look
 
-        offers[:] = [offer for folder in folders if (offer := look(folder, journal()))]
+        for folder in folders:
+            with suppress(DamagedJournalError):  # not this Blender's, and none of its business
+                offers.extend(filter(None, [look(folder, journal())]))
 
 
 def is_testing() -> bool:

@@ -268,6 +268,17 @@ def test_an_older_blender_s_journal_from_the_future_is_said_and_left_alone(older
     assert watch.problem == ""
 
 
+def test_an_older_blender_s_damaged_journal_is_not_taken_for_this_one(older_blender, part):
+    folder, _ = older_blender
+    path = folder / "journal.sqlite3"
+    path.write_bytes(path.read_bytes()[:100] + b"\xff" * 8000)
+    watch = part("watch")
+    watch.unregister()
+    watch.register()
+    watch._tick()
+    assert (watch.problem, watch.damaged, watch.offers) == ("", False, [])
+
+
 # A journal that fails.
 
 
