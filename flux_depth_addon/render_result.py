@@ -14,6 +14,8 @@ import bpy
 
 __all__ = ["find", "forget", "kept", "shows"]
 
+DONE = "done"
+"""Where the first frame of a render is written that has nothing to do: 0001 is added to it."""
 ENOUGH = 1 << 16
 """Bytes: whoever cannot write so many cannot save a picture either."""
 
@@ -29,6 +31,7 @@ def kept(blank: bpy.types.Scene, folder: Path) -> Iterator[None]:
 
     `blank` was never rendered; the folder is for pictures that nobody looks at.
     """
+    Path(folder, f"{DONE}0001").touch()
     image = find()
     on_view = image.render_slots.active_index if image else 0
     try:
@@ -71,11 +74,11 @@ def shows(image: bpy.types.Image, slot: int, scene: bpy.types.Scene, folder: Pat
 def forget(scene: bpy.types.Scene, folder: Path) -> None:
     """Free the picture of a scene's render, which Blender would keep beyond the scene's own end.
 
-    It is freed when the next render begins: here is one that has nothing to do, as its only file exists already.
+    It is freed when the next render begins: here is one that has nothing to do, as its only file exists already, made
+    by `kept` while nothing was at stake. Left unfreed, it shows in the next scene that gets the same place in memory.
     """
     render = scene.render
     render.resolution_x = render.resolution_y = 4
     scene.frame_start, scene.frame_end = 1, 1
-    render.filepath, render.use_overwrite = str(folder / "nothing"), False
-    Path(render.frame_path(frame=1)).touch()
+    render.filepath, render.use_file_extension, render.use_overwrite = str(folder / DONE), False, False
     bpy.ops.render.render(scene=scene.name, animation=True)
