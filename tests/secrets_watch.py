@@ -115,8 +115,7 @@ def everywhere(item: pytest.Item, folders: Iterable[Path]) -> Iterator[tuple[str
     for folder in folders:
         yield from files(folder)
     for report in Path(tempfile.gettempdir()).glob("*.crash.txt"):  # where Blender writes what it knows of its crash
-        if fresh(report):
-            yield f"file {report.name}", report.read_bytes()
+        yield f"file {report.name}", written(report)
     yield from ((f"output {when} {name}", text) for when, name, text in item._report_sections)
     yield from (("output that the test read", text) for text in now.output)
     for command, environment in now.spawned:
@@ -144,13 +143,15 @@ def files(folder: Path) -> Iterator[tuple[str, bytes]]:
             path = Path(root, name)
             place = f"file {path.relative_to(folder)}"
             yield f"name of {place}", os.fsencode(path.relative_to(folder))
-            if fresh(path):
-                yield place, unpacked(path.read_bytes())
+            yield place, unpacked(written(path))
 
 
-def fresh(path: Path) -> bool:
-    """Whether it was written since the test began; clocks of file systems are coarse."""
-    return path.is_file() and path.stat().st_mtime > now.began - 2
+def written(path: Path) -> bytes:
+    """What is in a file that was written since the test began; clocks of file systems are coarse."""
+    try:
+        return path.read_bytes() if path.is_file() and path.stat().st_mtime > now.began - 2 else b""
+    except FileNotFoundError:  # a worker that still runs took its temporary file away
+        return b""
 
 
 def unpacked(data: bytes) -> bytes:
