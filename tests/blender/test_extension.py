@@ -128,7 +128,7 @@ def test_a_blender_without_truststore_still_has_children(part, monkeypatch):
 
 def test_pictures_go_beside_a_saved_file(part, fresh_file, data):
     folder = part("preferences").output_folder
-    assert folder("/work/shots/room.blend").as_posix() == "/work/shots/flux_depth"
+    assert folder("/film/shots/room.blend").as_posix() == "/film/shots/flux_depth"
     assert folder("") == data / "pictures"
 
 
