@@ -5,7 +5,7 @@ from pathlib import Path
 import bpy
 import pytest
 
-from tests.secrets_watch import folders_of, fresh, leaks, marked_key
+from tests.secrets_watch import folders_of, leaks, marked_key, written
 
 KEY = marked_key("cometapi")
 
@@ -48,5 +48,5 @@ def test_blender_s_folder_of_the_session_is_looked_through(request):
     note = Path(bpy.app.tempdir, "note.txt")
     note.write_text("nothing")
     assert note.parent in folders_of(request.node)
-    assert fresh(note)
+    assert written(note)
     note.unlink()
