@@ -1,15 +1,19 @@
 """What the artist sees. Everything here draws from memory: no disk, no network, no database."""
 
+from typing import TYPE_CHECKING
+
 import bpy
 
 from . import obstacles, operators, placement, preferences, watch
-from .core.disclosure import Disclosure, disclosure
 from .core.errors import InputError
 from .core.models import Model, Provider
 from .drawing import elapsed, say
 from .job_panel import STEP_ICONS, draw_job
 from .notices import draw_money, draw_notices
 from .properties import camera_of, framing_of, model_or_none, request_of
+
+if TYPE_CHECKING:
+    from .core.disclosure import Disclosure
 
 
 class _Tab:
@@ -72,6 +76,8 @@ class _Sent:
         if reason := obstacles.no_view(context) or obstacles.no_request(context):
             say(self.layout, context, reason, "INFO")
             return
+        from .core.disclosure import disclosure  # only for whoever looks: it would make every start of Blender slower
+
         model = model_or_none(context.scene.flux_depth)
         _draw_disclosure(self.layout, context, disclosure(request_of(context), model), model)
 
@@ -177,7 +183,7 @@ def _draw_generate(layout: bpy.types.UILayout, context: bpy.types.Context, model
         say(layout, context, reason, "INFO")
 
 
-def _draw_disclosure(layout: bpy.types.UILayout, context: bpy.types.Context, sent: Disclosure, model: Model) -> None:
+def _draw_disclosure(layout: bpy.types.UILayout, context: bpy.types.Context, sent: "Disclosure", model: Model) -> None:
     say(layout, context, f"To {sent.host}" if sent.host else "To the sandbox, on this computer", "URL")
     say(layout, context, f"The depth map as “{sent.picture_field}”, a PNG: Preview Depth shows it", "IMAGE_ZDEPTH")
     for name, value in sent.fields.items():

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from sysconfig import get_platform
 from typing import TYPE_CHECKING
 
 import bpy
@@ -183,6 +182,8 @@ def _withdraw(folder: str) -> None:
 
 
 def _surroundings() -> dict[str, str]:
+    from sysconfig import get_platform
+
     return {
         "FLUX Depth": preferences.version(),
         "Blender": bpy.app.version_string,

@@ -184,7 +184,7 @@ def _jobs(count: int, delay: float) -> float:
         started = time.perf_counter()
         for _ in range(count):
             journal.add(request, control, base=base)
-        worker_process.start(Path(folder), table, [], {})
+        worker_process.start(Path(folder), table, [], {}, list(table.providers))
         while journal.unfinished():
             time.sleep(0.02)
         took = time.perf_counter() - started
