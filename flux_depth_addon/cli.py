@@ -152,7 +152,7 @@ def _jobs(arguments: argparse.Namespace) -> tuple[dict[str, Any], int]:
 def _resume(arguments: argparse.Namespace) -> tuple[dict[str, Any], int]:
     from .core.client import Client
 
-    table, worst, ended = _table(arguments), 0, []
+    table, worst, outcomes = _table(arguments), 0, []
     with ExitStack() as stack:
         journal = stack.enter_context(_journal(arguments))
         client = Client(
@@ -160,11 +160,11 @@ def _resume(arguments: argparse.Namespace) -> tuple[dict[str, Any], int]:
         )
         for job in journal.unfinished():
             outcome, code = _resumed(arguments, table, journal, client, job)
-            ended.append(outcome)
+            outcomes.append(outcome)
             worst = max(worst, code)
-    if not ended:
+    if not outcomes:
         say("Nothing was left to finish.")
-    return {"jobs": ended}, worst
+    return {"jobs": outcomes}, worst
 
 
 def _resumed(

@@ -61,7 +61,7 @@ def adopt(folder: Path, journal: Journal) -> int:
     """
     adopted = 0
     for job in _missing(folder, journal):
-        journal.take_over(_moved(job, journal.folder / "jobs" / job.id))
+        journal.take_over(_moved(job, journal.folder))
         adopted += 1
     journal.note_adopted(folder)
     return adopted
@@ -76,15 +76,19 @@ def _missing(folder: Path, journal: Journal) -> Iterator[Job]:
                 yield job
 
 
-def _moved(job: Job, folder: Path) -> Job:
-    """The job with its files in another folder, and what lay elsewhere left there."""
+def _moved(job: Job, here: Path) -> Job:
+    """The job with its files below `here` as they lay below its own journal's folder; what lay elsewhere stays."""
+    there, folder = job.folder.parents[1], here / "jobs" / job.id
+    output, result = (_within(here, there, Path(path)) for path in (job.output, job.result))
     try:
         shutil.copytree(job.folder, folder, dirs_exist_ok=True)
+        if job.result and not result.exists():  # among the pictures of files that were never saved
+            result.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(job.result, result)
     except (OSError, shutil.Error):
         return replace(job, folder=folder)  # its picture stays where it is
-    output, result = (_within(folder, job.folder, Path(path)) for path in (job.output, job.result))
     return replace(job, folder=folder, output=output, result=str(result) if job.result else "")
 
 
-def _within(folder: Path, before: Path, path: Path) -> Path:
-    return folder / path.relative_to(before) if path.is_relative_to(before) else path
+def _within(here: Path, there: Path, path: Path) -> Path:
+    return here / path.relative_to(there) if path.is_relative_to(there) else path

@@ -275,6 +275,20 @@ def test_pictures_and_jobs_of_another_blender_are_offered_and_brought_in(
     assert (claimed.id, claimed.remote_id) == (waiting.id, "t1")
 
 
+def test_a_picture_of_a_file_that_was_never_saved_comes_along(
+    journal: Journal, other: Journal, elsewhere: Path, wish: Wish, tmp_path: Path
+) -> None:
+    own, outside = elsewhere / "pictures" / "a.png", tmp_path / "film" / "b.png"
+    for path in (own, outside):
+        path.parent.mkdir()
+        path.write_bytes(b"picture")
+    jobs = [sent(other, wish(), step=Step.DONE, finished=time.time(), result=str(path)) for path in (own, outside)]
+    recovery.adopt(elsewhere, journal)
+    results = [Path(journal.get(job.id).result) for job in jobs]
+    assert results == [journal.folder / "pictures" / "a.png", outside]
+    assert [path.read_bytes() for path in results] == [b"picture"] * 2
+
+
 def test_it_is_offered_once(journal: Journal, other: Journal, elsewhere: Path, wish: Wish) -> None:
     sent(other, wish())
     recovery.adopt(elsewhere, journal)
