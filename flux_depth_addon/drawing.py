@@ -20,6 +20,16 @@ def say(layout: bpy.types.UILayout, context: bpy.types.Context, text: str, icon:
         column.label(text=line, icon=icon if number == 0 else "BLANK1" if icon != "NONE" else "NONE")
 
 
+def is_narrow(context: bpy.types.Context) -> bool:
+    """Whether two buttons with words would not fit beside each other."""
+    return context.region.width < 260 * (context.preferences.system.ui_scale or 1.0)
+
+
+def in_columns(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
+    """Names on the left and values on the right, as Blender has it, where there is room for both."""
+    layout.use_property_split, layout.use_property_decorate = not is_narrow(context), False
+
+
 def elapsed(since: float) -> str:
     """Minutes and seconds since then."""
     minutes, seconds = divmod(max(int(time.time() - since), 0), 60)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import bpy
 
 from . import operators, placement, watch
-from .drawing import elapsed, say
+from .drawing import elapsed, is_narrow, say
 from .properties import camera_of
 
 if TYPE_CHECKING:
@@ -33,16 +33,22 @@ def draw_job(layout: bpy.types.UILayout, context: bpy.types.Context, job: Job) -
         say(column, context, watch.hindrance(job), "ERROR")
         return
     if job.result:
-        row = column.row(align=True)
-        row.operator("flux_depth.show", icon="IMAGE_DATA").job_id = job.id
-        row.operator("flux_depth.put_behind", icon="CAMERA_DATA").job_id = job.id
-        _draw_eye(row, camera_of(context.scene))
-        row.operator("wm.path_open", text="", icon="FILE_FOLDER").filepath = str(Path(job.result).parent)
-        column.label(text=_facts(job))
+        _draw_places(column, context, job)
+        say(column, context, _facts(job))
         return
     say(column, context, job.error_message, STEP_ICONS[job.step])
     if job.is_waiting_there or not job.retried_as:
         _draw_remedies(layout, context, job)
+
+
+def _draw_places(column: bpy.types.UILayout, context: bpy.types.Context, job: Job) -> None:
+    """Where the picture can be looked at; on two lines where one would cut the words off."""
+    row = column.row(align=True)
+    row.operator("flux_depth.show", icon="IMAGE_DATA").job_id = job.id
+    row.operator("wm.path_open", text="", icon="FILE_FOLDER").filepath = str(Path(job.result).parent)
+    row = column.row(align=True) if is_narrow(context) else row
+    row.operator("flux_depth.put_behind", icon="CAMERA_DATA").job_id = job.id
+    _draw_eye(row, camera_of(context.scene))
 
 
 def _draw_remedies(layout: bpy.types.UILayout, context: bpy.types.Context, job: Job) -> None:

@@ -7,7 +7,7 @@ import bpy
 from . import obstacles, operators, placement, preferences, watch
 from .core.errors import InputError
 from .core.models import Model, Provider
-from .drawing import elapsed, say
+from .drawing import elapsed, in_columns, say
 from .job_panel import STEP_ICONS, draw_job
 from .notices import draw_money, draw_notices
 from .properties import camera_of, framing_of, model_or_none, request_of
@@ -103,7 +103,7 @@ class _Camera:
 
     def draw(self, context: bpy.types.Context) -> None:
         layout, settings = self.layout, context.scene.flux_depth
-        layout.use_property_split, layout.use_property_decorate = True, False
+        in_columns(layout, context)
         layout.prop(settings, "camera")
         layout.prop(settings, "megapixels")
         _draw_size(layout, context)
@@ -126,7 +126,7 @@ class _Model:
 
     def draw(self, context: bpy.types.Context) -> None:
         layout, settings = self.layout, context.scene.flux_depth
-        layout.use_property_split, layout.use_property_decorate = True, False
+        in_columns(layout, context)
         _draw_choice(layout, settings, "seed", "Random")
         for name in ("steps", "guidance", "safety_tolerance", "output_format", "prompt_upsampling"):
             layout.prop(settings, name)
@@ -160,7 +160,7 @@ class FLUXDEPTH_UL_jobs(bpy.types.UIList):
 
 def _draw_doors(layout: bpy.types.UILayout, context: bpy.types.Context, provider: Provider) -> None:
     box = layout.box()
-    box.label(text=f"Enter a {provider.label} key", icon="KEYINGSET")
+    say(box, context, f"Enter a {provider.label} key", "KEYINGSET")
     row = box.row(align=True)
     row.prop(preferences.current(), f"key_{provider.name}", text="")
     row.operator("flux_depth.open_preferences", text="", icon="PREFERENCES")
@@ -219,7 +219,7 @@ def _draw_size(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
     except InputError as error:
         say(layout, context, str(error), "ERROR")
         return
-    layout.label(text=f"Picture: {framing.crop_width} × {framing.crop_height} pixels", icon="IMAGE_DATA")
+    say(layout, context, f"{framing.crop_width} × {framing.crop_height} pixels", "IMAGE_DATA")
 
 
 def _draw_background(layout: bpy.types.UILayout, camera: bpy.types.Object | None) -> None:

@@ -105,7 +105,7 @@ class FLUXDEPTH_PG_settings(bpy.types.PropertyGroup):
         soft_max=6,
     )
     prompt_upsampling: BoolProperty(
-        name="Let the Provider Enrich the Prompt", description="Also makes the same seed give another picture"
+        name="Enrich Prompt", description="The provider adds to the prompt; the same seed then gives another picture"
     )
     output_format: EnumProperty(
         name="Format",
