@@ -50,6 +50,12 @@ def main(*, everywhere: bool = False) -> int:
     return 0
 
 
+def for_this_machine() -> Path:
+    """The zip for this platform, built now. Raises SetupError."""
+    main()
+    return next(DIST.glob(f"*{this_platform().replace('-', '_')}.zip"))
+
+
 def this_platform() -> str:
     """Blender's name of the machine we are on."""
     system = {"darwin": "macos"}.get(platform.system().lower(), platform.system().lower())

@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import time
 import xml.etree.ElementTree as ElementTree
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 
+import build
 import environments
 import pythons
+import window
 from environments import HOME, ROOT, Environment, SetupError
 
 EXAMPLES = 120
 """What is tried at random here; fewer where pytest is called by itself, so that it answers while one waits."""
+
+
+NOT_NAMED = "not among the tests named"
 
 
 @dataclass(frozen=True)
@@ -56,6 +63,11 @@ def reliability(*, blender: str | None, arguments: Sequence[str]) -> int:
     return code
 
 
+def in_a_window(*, suite: str, arguments: Sequence[str]) -> int:
+    """The same for the tests with mouse and keys alone."""
+    return run([Part("window", partial(in_window, suite, arguments))])
+
+
 def run(chosen: Iterable[Part]) -> int:
     """Run the parts and print the table; 0 when nothing failed and something ran."""
     rows: list[tuple[str, Outcome, float]] = []
@@ -84,6 +96,8 @@ def parts(*, everything: bool, blender: str | None, arguments: Sequence[str]) ->
         if not (everything or name == chosen):
             run = partial(Outcome, note="only with --all")
         yield Part(f"Blender {name}", run)
+    run = partial(in_window, "trixie", arguments) if everything else partial(Outcome, note="only with --all")
+    yield Part("window", run)
 
 
 def campaign_parts(blender: str, arguments: Sequence[str]) -> Iterator[Part]:
@@ -133,12 +147,29 @@ def on_python(environment: Environment, paths: Sequence[Path], arguments: Sequen
     """The tests of `paths` there, unless its Python is missing here or `arguments` name other tests."""
     if pythons.find(environment.version) is None:
         return Outcome(note=f"Python {pythons.label(environment.version)} was not found")
+    wanted, options = choose(paths, arguments)
+    return pytest(environment, wanted, options) if wanted else Outcome(note=NOT_NAMED)
+
+
+def in_window(suite: str, arguments: Sequence[str]) -> Outcome:
+    """The tests with mouse and keys, on the zip as it is built now, in a Blender that has a window."""
+    wanted, options = choose([ROOT / "tests" / "gui"], arguments)
+    if not wanted:
+        return Outcome(note=NOT_NAMED)
+    place = window.find(suite)
+    extension = build.for_this_machine()
+    environments.say(f"In a window of {place.name}: {extension.name}")
+    tools = environments.tools(next(version for version in pythons.FITTING if pythons.find(version)))
+    surroundings = place.environment() | {"FLUX_DEPTH_WINDOW_EXTENSION": str(extension)}
+    return pytest(tools, wanted, options, within=place.command, surroundings=surroundings)
+
+
+def choose(paths: Sequence[Path], arguments: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Which of `paths` to run, those that `arguments` name if they name any; and pytest's options among them."""
     named = [argument for argument in arguments if path_of(argument).exists()]
     wanted = [name for name in named if any(path_of(name).is_relative_to(path) for path in paths)]
-    if named and not wanted:
-        return Outcome(note="not among the tests named")
     options = [argument for argument in arguments if argument not in named]
-    return pytest(environment, wanted or [str(path) for path in paths], options)
+    return (wanted if named else [str(path) for path in paths]), options
 
 
 def path_of(argument: str) -> Path:
@@ -146,13 +177,20 @@ def path_of(argument: str) -> Path:
     return (ROOT / argument.partition("::")[0]).resolve()
 
 
-def pytest(environment: Environment, paths: Sequence[str], options: Sequence[str]) -> Outcome:
-    """One pytest run, counted from the report it writes."""
+def pytest(
+    environment: Environment,
+    paths: Sequence[str],
+    options: Sequence[str],
+    *,
+    within: Callable[[Sequence[str]], list[str]] = list,
+    surroundings: Mapping[str, str] = MappingProxyType({}),
+) -> Outcome:
+    """One pytest run, counted from the report it writes; `within` makes its command one that runs elsewhere."""
     python = environments.prepare(environment)
     report = HOME / "reports" / f"{environment.folder.name}.xml"
     report.unlink(missing_ok=True)
     command = [str(python), "-m", "pytest", *paths, f"--junitxml={report}", f"--examples={EXAMPLES}", *options]
-    code = subprocess.call(command, cwd=ROOT)
+    code = subprocess.call(within(command), cwd=ROOT, env=os.environ | surroundings)
     return judge(code, report, narrowed=bool(options))
 
 

@@ -12,11 +12,12 @@ from pathlib import Path
 import build
 import environments
 import testing
+import window
 from environments import ROOT, SetupError
 
 PACKAGING = ROOT / "packaging"
 DESCRIPTION = "Sets up and runs everything of FLUX Depth; what it makes for itself lies under .dev/."
-NOTE = "demo and run use the Blender named by $BLENDER when it is set, else Blender as a Python module."
+NOTE = "demo, run and gui use the Blender that $BLENDER names; else Blender as a Python module, and gui Debian's."
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -100,6 +101,10 @@ def _test(options: argparse.Namespace, rest: Sequence[str]) -> int:
     return testing.main(everything=options.all, blender=options.bpy, arguments=rest)
 
 
+def _gui(options: argparse.Namespace, rest: Sequence[str]) -> int:
+    return testing.in_a_window(suite=options.suite, arguments=rest)
+
+
 def _reliability(options: argparse.Namespace, rest: Sequence[str]) -> int:
     size = [f"--kills={options.kills}", f"--examples={options.examples}"]
     seed = [] if options.seed is None else [f"--seed={options.seed}"]
@@ -123,6 +128,7 @@ def _parser() -> argparse.ArgumentParser:
 
     demo = verb("demo", _demo, "the whole job on an interior, offline, with its pictures", own_help=False)
     test = verb("test", _test, "every test this machine can run; further arguments go to pytest", own_help=True)
+    gui = verb("gui", _gui, "mouse and keys in a Blender with a window; further arguments go to pytest", own_help=True)
     broken = verb("reliability", _reliability, "kills and faults on purpose, and what they did", own_help=True)
     run = verb("run", _run, "the command line: dev.py run -- ARGS", own_help=False)
     bench = verb("bench", _bench, "measurements, side by side in one run", own_help=False)
@@ -131,6 +137,9 @@ def _parser() -> argparse.ArgumentParser:
     for one in (demo, test, broken, run, bench):
         one.add_argument("--bpy", metavar="VERSION", help=f"Blender as a Python module: {known}")
     test.add_argument("--all", action="store_true", help="on every Blender, not only the one that fits")
+    gui.add_argument(
+        "--suite", choices=list(window.SUITES), default="trixie", help="the Debian whose Blender is taken (trixie)"
+    )
     broken.add_argument("--kills", type=int, default=100, help="processes killed by each kill campaign (100)")
     broken.add_argument("--examples", type=int, default=2000, help="histories of jobs that are tried (2000)")
     broken.add_argument("--seed", type=int, help="another course than the one that is taken at every run")

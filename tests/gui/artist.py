@@ -1,0 +1,250 @@
+"""Somebody who works in a real Blender: looks, moves the mouse, presses keys, and may be asked what they see.
+
+Positions are pixels of the screen from its upper left corner. `what` names a button by the operator it calls
+("flux_depth.generate", with arguments to tell two apart) or by the end of its property's path ("flux_depth.prompt").
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+
+from tests.gui.desk import HEIGHT, WIDTH, Screen
+
+TAB = "FLUX Depth"
+COLUMNS = (0.5, 0.82, 0.2, 0.66, 0.35, 0.9, 0.08)
+"""Where in a sidebar's width buttons are looked for: the wide ones first."""
+
+ROW = 13
+"""Less than a button's height at a UI scale of 1."""
+
+Place = tuple[int, int]
+
+
+class Artist:
+    """One Blender at one screen, with folders of its own below `folder`; `environment` is added to Blender's."""
+
+    def __init__(self, screen: Screen, blender: str, folder: Path, **environment: str) -> None:
+        self.screen, self.blender, self.folder = screen, blender, folder
+        self.environment = environment
+        self.socket = folder / "artist"
+        self.log = folder / "blender.log"
+        self.seen: dict[str, dict[str, Place]] = {}
+        self.process: subprocess.Popen[bytes] | None = None
+
+    # Blender itself.
+
+    def start(self, *arguments: str) -> None:
+        """Start Blender and wait for its window; `arguments` are Blender's own."""
+        self.socket.unlink(missing_ok=True)
+        (self.folder / "home").mkdir(exist_ok=True)
+        inside = shutil.copy(Path(__file__).with_name("inside.py"), self.folder)
+        own = {
+            "HOME": str(self.folder / "home"),
+            "BLENDER_USER_RESOURCES": str(self.folder / "resources"),
+            "FLUX_DEPTH_ARTIST": str(self.socket),
+        }
+        (self.folder / "resources").mkdir(exist_ok=True)
+        command = [self.blender, "--gpu-backend", "opengl", "--window-geometry", "0", "0", str(WIDTH), str(HEIGHT)]
+        self.process = self.screen.start([*command, *arguments, "--python", inside], own | self.environment, self.log)
+        self._wait_for_window()
+
+    def _wait_for_window(self, seconds: float = 60) -> None:
+        until = time.monotonic() + seconds
+        while time.monotonic() < until and self.process and self.process.poll() is None:
+            try:
+                self.python("bpy.app.version_string")
+                return
+            except OSError:
+                time.sleep(0.1)
+        raise AssertionError(f"Blender did not start:\n{self.log.read_text(errors='replace')[-2000:]}")
+
+    def quit(self) -> None:
+        """Quit Blender without saving, and wait until it is gone."""
+        self.python("bpy.app.timers.register(lambda: bpy.ops.wm.quit_blender() and None)", in_window=False)
+        assert self.process
+        self.process.wait(30)
+
+    def kill(self) -> None:
+        """As a crash would."""
+        assert self.process
+        self.process.kill()
+        self.process.wait()
+
+    def python(self, code: str, *, in_window: bool = True) -> Any:
+        """The value of the last expression of this code, run in Blender between two events.
+
+        `in_window` false for what opens a file. `part("watch")` is a module of the extension, `area("VIEW_3D")` the
+        largest such editor. Sequences come back as lists, what JSON does not know as text. Raises AssertionError with
+        Blender's traceback.
+        """
+        with socket.socket(socket.AF_UNIX) as caller:
+            caller.settimeout(90)
+            caller.connect(str(self.socket))
+            caller.sendall(json.dumps({"code": code, "in_window": in_window}).encode())
+            caller.shutdown(socket.SHUT_WR)
+            told = b"".join(iter(lambda: caller.recv(1 << 16), b""))
+        answer = json.loads(told)
+        assert "error" not in answer, answer["error"]
+        return answer["value"]
+
+    def wait_until(self, expression: str, seconds: float = 15) -> Any:
+        """The expression's value once it is true in Blender; raises AssertionError when it stays false."""
+        until = time.monotonic() + seconds
+        while not (value := self.python(expression)):
+            assert time.monotonic() < until, f"after {seconds} s still not: {expression}"
+            time.sleep(0.05)
+        return value
+
+    # Files.
+
+    def install(self, extension: Path) -> None:
+        """Install a zip as Preferences > Get Extensions > Install from Disk does, enabled, and keep that for later."""
+        self.python(
+            f"bpy.ops.extensions.package_install_files(filepath={str(extension)!r}, repo='user_default', "
+            "enable_on_install=True)\nbpy.ops.wm.save_userpref()"
+        )
+
+    def new_file(self) -> None:
+        """File > New > General."""
+        self.python("bpy.ops.wm.read_homefile(app_template='')", in_window=False)
+        self.seen.clear()
+
+    def open_file(self, path: Path) -> None:
+        """File > Open."""
+        self.python(f"bpy.ops.wm.open_mainfile(filepath={str(path)!r})", in_window=False)
+        self.seen.clear()
+
+    def save_file(self, path: Path) -> None:
+        """File > Save As."""
+        self.python(f"bpy.ops.wm.save_as_mainfile(filepath={str(path)!r})", in_window=False)
+
+    def begin(self, data: Path) -> None:
+        """A new file, an empty journal in that folder, the sandbox as the model, our tab open."""
+        self.python(
+            f"import os; os.environ['FLUX_DEPTH_DATA'] = {str(data)!r}\n"
+            "part('worker_process').let_go(); part('watch').let_go_of_journal(); part('arrivals').forget()\n"
+            "part('preferences').forget_table(); part('preferences').forget_keys()"
+        )
+        self.new_file()
+        self.python("bpy.context.scene.flux_depth.model_id = 'sandbox'")
+        self.tab()
+
+    # Mouse and keys.
+
+    def click(
+        self, what: str, *, editor: str = "VIEW_3D", region: str = "UI", button: int = 1, **arguments: Any
+    ) -> None:
+        """Press the button that does this, wherever it is in that editor."""
+        self.hover(what, editor=editor, region=region, **arguments)
+        self.screen.press(button)
+
+    def hover(self, what: str, *, editor: str = "VIEW_3D", region: str = "UI", **arguments: Any) -> Place:
+        """Move the mouse onto that button; where it is. Raises AssertionError where there is none."""
+        seen = self.seen.setdefault(f"{editor} {region}", {})
+        for told, place in list(seen.items()):
+            if is_that(told, what, arguments) and self._under(place, editor, region) == told:
+                return place
+        seen.clear()
+        for place in self._places(editor, region):
+            if told := self._under(place, editor, region):
+                seen[told] = place
+            if is_that(told, what, arguments):
+                return place
+        raise AssertionError(f"there is no {what} {arguments or ''} here; there are:\n" + "\n".join(seen))
+
+    def sees(self, what: str, *, editor: str = "VIEW_3D", region: str = "UI", **arguments: Any) -> bool:
+        """Whether there is such a button, greyed or not."""
+        try:
+            return bool(self.hover(what, editor=editor, region=region, **arguments))
+        except AssertionError:
+            return False
+
+    def fill(self, what: str, text: str, **where: Any) -> None:
+        """Click into a text field, and write this in place of what stands there."""
+        self.click(what, **where)
+        self.key("ctrl+a")
+        self.type(text)
+        self.key("Return")
+
+    def key(self, *keys: str) -> None:
+        """Press keys by their X names, one after the other, where the mouse is: Escape, ctrl+z."""
+        self.screen.key(*keys)
+
+    def type(self, text: str) -> None:
+        """Write a text into what is active, key by key."""
+        self.screen.type(text)
+
+    def drag(self, begin: Place, end: Place) -> None:
+        """Press, move, let go."""
+        self.screen.drag(begin, end)
+
+    def move(self, place: Place) -> None:
+        """The mouse alone."""
+        self.screen.move(*place)
+
+    def _under(self, place: Place, editor: str, region: str) -> str:
+        self.move(place)
+        return str(self.python(f"button_under({editor!r}, {region!r})"))
+
+    def _places(self, editor: str, region: str) -> Iterator[Place]:
+        left, top, width, height = self.box(editor, region)
+        for column in COLUMNS:
+            for row in range(ROW // 2, height, ROW):
+                yield left + int(column * (width - TABS)), top + row
+
+    # What is seen.
+
+    def box(self, editor: str = "VIEW_3D", region: str = "UI") -> tuple[int, int, int, int]:
+        """Left, top, width and height of that part of the editor, on the screen."""
+        x, y, width, height = self.python(
+            f"place = area({editor!r}); window = window_of(place); part_of = region(place, {region!r})\n"
+            "[window.x + part_of.x, window.y + part_of.y, part_of.width, part_of.height]"
+        )
+        return x, HEIGHT - y - height, width, height
+
+    def picture(self, editor: str = "", region: str = "UI") -> Image.Image:
+        """The whole screen, RGB, or what is seen of that part of an editor."""
+        whole = self.screen.picture()
+        if not editor:
+            return whole
+        left, top, width, height = self.box(editor, region)
+        return whole.crop((left, top, left + width, top + height))
+
+    def sidebar(self, on: bool = True, editor: str = "VIEW_3D") -> None:
+        """Show or hide the sidebar, as N does."""
+        self.python(f"area({editor!r}).spaces.active.show_region_ui = {on}")
+        self.wait_until(f"(region(area({editor!r}), 'UI').width > 1) == {on}")
+        self.seen.clear()
+
+    def tab(self, name: str = TAB, editor: str = "VIEW_3D") -> None:
+        """Choose a tab of the sidebar, which is shown first."""
+        self.sidebar(editor=editor)
+        ours = f"region(area({editor!r}), 'UI').active_panel_category == {name!r}"
+        left, top, width, height = self.box(editor)
+        for row in range(30, height, 30):
+            if self.python(ours):
+                return
+            self.move((left + width - TABS // 2, top + row))
+            self.screen.press()
+        raise AssertionError(f"there is no tab {name} in the {editor}")
+
+
+TABS = 22
+"""The width of the column of tabs beside a sidebar."""
+
+
+def is_that(told: str, what: str, arguments: dict[str, Any]) -> bool:
+    """Whether Blender's words for a button mean this operator with these arguments, or this property."""
+    if told.startswith("bpy.ops."):
+        given = all(f"{name}={json.dumps(value)}" in told for name, value in arguments.items())
+        return given and told.startswith(f"bpy.ops.{what}(")
+    return told.endswith(f".{what}")
