@@ -15,11 +15,11 @@ from pathlib import Path
 import environments
 from environments import SetupError, say
 
-TOOLS = ("Xvfb", "xdotool", "import")
-"""What makes a screen, moves the mouse, and takes pictures of the screen: xvfb, xdotool, imagemagick."""
+TOOLS = ("Xvfb", "xdotool")
+"""What makes a screen, and what moves its mouse and presses keys: Debian's xvfb and xdotool."""
 
 PACKAGES = [
-    *["blender", "xvfb", "libgl1-mesa-dri", "xdotool", "imagemagick", "x11-utils", "xauth", "xclip", "libfaketime"],
+    *["blender", "xvfb", "libgl1-mesa-dri", "xdotool", "xauth", "xclip", "libfaketime"],
     *["python3-requests", "python3-numpy", "python3-pil"],
 ]
 SUITES: dict[str, list[str]] = {"trixie": [], "sid": ["python3-cattr"]}
@@ -65,7 +65,7 @@ def find(suite: str) -> Place:
     missing = [tool for tool in TOOLS if not shutil.which(tool)]
     if named := os.environ.get("BLENDER"):
         if missing:
-            raise SetupError(f"$BLENDER's window needs {', '.join(missing)}: install xvfb, xdotool and imagemagick.")
+            raise SetupError(f"$BLENDER's window needs {', '.join(missing)}: install xvfb and xdotool.")
         return Place(f"Blender {'.'.join(map(str, _version(named)))}", named)
     on_path = shutil.which("blender")
     if on_path and not missing and _version(on_path) >= OLDEST:

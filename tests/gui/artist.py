@@ -11,10 +11,11 @@ import shutil
 import socket
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy
 from PIL import Image
 
 from tests.gui.desk import HEIGHT, WIDTH, Screen
@@ -228,14 +229,70 @@ class Artist:
     def tab(self, name: str = TAB, editor: str = "VIEW_3D") -> None:
         """Choose a tab of the sidebar, which is shown first."""
         self.sidebar(editor=editor)
-        ours = f"region(area({editor!r}), 'UI').active_panel_category == {name!r}"
+        active = f"region(area({editor!r}), 'UI').active_panel_category"
+        self.wait_until(f"{active} != 'UNSUPPORTED'")
         left, top, width, height = self.box(editor)
-        for row in range(30, height, 30):
-            if self.python(ours):
+        for row in range(220, height, 30) if name == TAB else range(30, height, 30):  # ours stands below Blender's own
+            if self.python(active) == name:
                 return
             self.move((left + width - TABS // 2, top + row))
             self.screen.press()
         raise AssertionError(f"there is no tab {name} in the {editor}")
+
+    def panel(self, label: str, editor: str = "VIEW_3D") -> None:
+        """Open the panel of our tab with this title, by its header; at a UI scale of 1, in the dark theme."""
+        titles = self.python(f"panels_of({editor!r}, {TAB!r})")
+        headers = self._headers_at_rest(editor)
+        if len(headers) != len(titles):
+            self._fold_all_but_first(editor)
+            headers = self._headers_at_rest(editor)
+        assert len(headers) == len(titles), f"{len(headers)} panels are seen of {titles}"
+        place = headers[titles.index(label)]
+        if not self._is_open(place, editor):
+            self.move(place)
+            self.screen.press()
+            self.wait_for_picture(lambda: self._is_open(place, editor))
+        self._headers_at_rest(editor)
+        self.seen.clear()
+
+    def _headers_at_rest(self, editor: str) -> list[Place]:
+        """Once they do not move any more: a panel takes its time to open."""
+        before: list[Place] = []
+        while (now := self._headers(editor)) != before:
+            before = now
+            time.sleep(0.12)
+        return now
+
+    def _headers(self, editor: str) -> list[Place]:
+        """Where a header can be pressed: by its handle, four bright dots with shadows, twice."""
+        left, top, width, _ = self.box(editor)
+        edge = width - TABS - 32
+        shades = numpy.asarray(self.picture(editor).convert("L"), dtype=int)[:, edge : width - TABS]
+        dot = (shades[1:] == 0) & (shades[:-1] > shades[:-1].min(axis=1, keepdims=True) + 40)
+        rows = [row for row in range(len(dot) - 3) if dot[row].sum() == 4 and (dot[row] == dot[row + 3]).all()]
+        return [(left + width // 2, top + row + 2) for row in rows]
+
+    def _is_open(self, header: Place, editor: str) -> bool:
+        """By its triangle: only the one that points down reaches that far to the left."""
+        left, _, _, _ = self.box(editor)
+        triangle = self.screen.picture().convert("L").crop((left + 15, header[1] - 4, left + 18, header[1] + 5))
+        return triangle.getextrema()[1] > 150
+
+    def _fold_all_but_first(self, editor: str) -> None:
+        left, top, width, height = self.box(editor)
+        self.move((left + width // 2, top + height // 2))
+        self.screen.xdotool("click", "--repeat", 60, "--delay", 5, 4)
+        self.move(self._headers_at_rest(editor)[0])
+        self.screen.xdotool("keydown", "ctrl", "click", 1, "keyup", "ctrl")
+        titles = self.python(f"panels_of({editor!r}, {TAB!r})")
+        self.wait_for_picture(lambda: len(self._headers(editor)) == len(titles))
+
+    def wait_for_picture(self, shows: Callable[[], bool], seconds: float = 5) -> None:
+        """Until the screen shows it; raises AssertionError when it does not."""
+        until = time.monotonic() + seconds
+        while not shows():
+            assert time.monotonic() < until, f"the screen did not change within {seconds} s"
+            time.sleep(0.05)
 
 
 TABS = 22

@@ -56,7 +56,7 @@ def run(code: str) -> Any:
     """The value of the last expression."""
     body = ast.parse(code)
     last = body.body.pop() if body.body and isinstance(body.body[-1], ast.Expr) else None
-    known = (part, area, region, window_of, button_under)
+    known = (part, area, region, window_of, button_under, panels_of)
     names = {"bpy": bpy, **{one.__name__: one for one in known}}
     exec(compile(body, "<test>", "exec"), names)
     return eval(compile(ast.Expression(last.value), "<test>", "eval"), names) if last else None
@@ -112,6 +112,14 @@ def button_under(editor: str, kind: str) -> str:
     return told
 
 
+def panels_of(editor: str, tab: str) -> list[str]:
+    """The titles in a tab of an editor's sidebar, from above."""
+    kinds = [kind for kind in bpy.types.Panel.__subclasses__() if getattr(kind, "bl_category", "") == tab]
+    chosen = [kind for kind in kinds if kind.bl_space_type == editor and not getattr(kind, "bl_parent_id", "")]
+    drawn = [kind for kind in chosen if not hasattr(kind, "poll") or kind.poll(bpy.context)]
+    return [kind.bl_label for kind in sorted(drawn, key=lambda kind: kind.bl_order)]
+
+
 def shown(value: Any) -> Any:
     """What JSON has no form for: sequences as lists, the rest as text."""
     return list(value) if hasattr(value, "__iter__") else str(value)
@@ -119,4 +127,5 @@ def shown(value: Any) -> Any:
 
 bpy.context.preferences.view.show_splash = False
 bpy.context.preferences.use_preferences_save = False
+bpy.context.preferences.system.viewport_aa = "OFF"  # there is no GPU
 bpy.app.timers.register(answer_all, persistent=True)
