@@ -129,15 +129,47 @@ class Artist:
         self.python(f"bpy.ops.wm.save_as_mainfile(filepath={str(path)!r})", in_window=False)
 
     def begin(self, data: Path) -> None:
-        """A new file, an empty journal in that folder, the sandbox as the model, our tab open."""
+        """A new file, an empty journal in that folder, the sandbox as the model of small pictures, our tab open."""
+        self.environment["FLUX_DEPTH_DATA"] = str(data)
+        self.close_other_windows()
         self.python(
             f"import os; os.environ['FLUX_DEPTH_DATA'] = {str(data)!r}\n"
             "part('worker_process').let_go(); part('watch').let_go_of_journal(); part('arrivals').forget()\n"
             "part('preferences').forget_table(); part('preferences').forget_keys()"
         )
         self.new_file()
-        self.python("bpy.context.scene.flux_depth.model_id = 'sandbox'")
+        self.python("dials = bpy.context.scene.flux_depth; dials.model_id = 'sandbox'; dials.megapixels = 0.1")
         self.tab()
+        self.reports()
+
+    def close_other_windows(self) -> None:
+        """Preferences, Image Editors: all but the first."""
+        self.python(
+            "for window in list(bpy.context.window_manager.windows)[1:]:\n"
+            "    with bpy.context.temp_override(window=window): bpy.ops.wm.window_close()"
+        )
+
+    def steps(self) -> list[str]:
+        """Of every job in the list, newest first, its step."""
+        return list(self.python(STEPS))
+
+    def wait_for_steps(self, *steps: str, seconds: float = 30) -> None:
+        """Until the list has exactly these, newest first."""
+        self.wait_until(f"{STEPS} == {list(steps)!r}", seconds)
+
+    def is_told(self, words: str, seconds: float = 10) -> str:
+        """The sentence with these words, once Blender has told it; raises AssertionError where it does not."""
+        until, told = time.monotonic() + seconds, list[str]()
+        while time.monotonic() < until:
+            told += self.reports()
+            if found := next((line for line in told if words in line), None):
+                return found
+            time.sleep(0.1)
+        raise AssertionError(f"“{words}” was not told, but {told}")
+
+    def reports(self) -> list[str]:
+        """What Blender told the user since the last time this was asked."""
+        return [line for line in str(self.python("reports()")).splitlines() if not line.startswith("bpy.")]
 
     # Mouse and keys.
 
@@ -152,13 +184,13 @@ class Artist:
         """Move the mouse onto that button; where it is. Raises AssertionError where there is none."""
         seen = self.seen.setdefault(f"{editor} {region}", {})
         for told, place in list(seen.items()):
-            if is_that(told, what, arguments) and self._under(place, editor, region) == told:
+            if is_that(told, what, arguments) and self._is_under(told, place, editor, region):
                 return place
         seen.clear()
         for place in self._places(editor, region):
             if told := self._under(place, editor, region):
                 seen[told] = place
-            if is_that(told, what, arguments):
+            if is_that(told, what, arguments) and self._is_under(told, place, editor, region):
                 return place
         raise AssertionError(f"there is no {what} {arguments or ''} here; there are:\n" + "\n".join(seen))
 
@@ -191,6 +223,11 @@ class Artist:
     def move(self, place: Place) -> None:
         """The mouse alone."""
         self.screen.move(*place)
+
+    def _is_under(self, told: str, place: Place, editor: str, region: str) -> bool:
+        """Asked twice: a busy Blender still speaks of where the mouse was before."""
+        self._under(place, editor, region)
+        return self._under(place, editor, region) == told
 
     def _under(self, place: Place, editor: str, region: str) -> str:
         self.move(place)
@@ -294,6 +331,8 @@ class Artist:
             assert time.monotonic() < until, f"the screen did not change within {seconds} s"
             time.sleep(0.05)
 
+
+STEPS = "[job.step for job in part('watch').jobs.values()]"
 
 TABS = 22
 """The width of the column of tabs beside a sidebar."""

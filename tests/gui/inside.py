@@ -56,7 +56,7 @@ def run(code: str) -> Any:
     """The value of the last expression."""
     body = ast.parse(code)
     last = body.body.pop() if body.body and isinstance(body.body[-1], ast.Expr) else None
-    known = (part, area, region, window_of, button_under, panels_of)
+    known = (part, area, region, window_of, button_under, panels_of, reports)
     names = {"bpy": bpy, **{one.__name__: one for one in known}}
     exec(compile(body, "<test>", "exec"), names)
     return eval(compile(ast.Expression(last.value), "<test>", "eval"), names) if last else None
@@ -109,6 +109,20 @@ def button_under(editor: str, kind: str) -> str:
             told = manager.clipboard
     if told:
         manager.clipboard = kept
+    return told
+
+
+def reports() -> str:
+    """What stands in the Info editor, line by line, which is empty then."""
+    place, manager = area("PROPERTIES"), bpy.context.window_manager
+    kept, kind = manager.clipboard, place.type
+    manager.clipboard = ""
+    place.type = "INFO"
+    with bpy.context.temp_override(window=window_of(place), area=place, region=region(place, "WINDOW")):
+        bpy.ops.info.select_all(action="SELECT")
+        bpy.ops.info.report_copy()
+        bpy.ops.info.report_delete()
+    told, place.type, manager.clipboard = manager.clipboard, kind, kept
     return told
 
 
