@@ -29,15 +29,17 @@ PLATFORMS: dict[str, tuple[str, str]] = {
 """Blender's name of a platform -> its oldest supported system as pip names it, and how wheels for it end."""
 
 ABIS = ("cp311", "cp313")
-"""3.11 for Blender 4.2 to 5.0, 3.13 from 5.1. One Pillow version: early 4.2 unpacks both together."""
+"""3.11 for Blender 4.2 to 5.0, 3.13 from 5.1: all of one Pillow version, as they are unpacked into one place."""
+
+DISTRIBUTION_ABIS = {"linux-x64": ("cp314",)}
+"""What Linux distributions build their own Blender with."""
 
 
 def main(*, everywhere: bool = False) -> int:
     """Writes dist/flux_depth-VERSION-PLATFORM.zip for this platform, or for every one. Raises SetupError."""
     platforms = sorted(PLATFORMS) if everywhere else [this_platform()]
     python = environments.prepare(environments.blender(environments.blender_version(None)))
-    wheels = {wheel for name in platforms for abi in ABIS for wheel in locked_wheels(name, abi)}
-    stage(STAGE, platforms, sorted(wheels))
+    stage(STAGE, platforms, wheels_for(platforms))
     DIST.mkdir(exist_ok=True)
     for old in DIST.glob("*.zip"):
         old.unlink()
@@ -67,6 +69,16 @@ def this_platform() -> str:
     return name
 
 
+def abis(name: str) -> tuple[str, ...]:
+    """The Pythons that the zip for that platform serves."""
+    return ABIS + DISTRIBUTION_ABIS.get(name, ())
+
+
+def wheels_for(platforms: Iterable[str]) -> list[Path]:
+    """Every locked wheel that ships for them, downloaded once. Raises SetupError."""
+    return sorted({wheel for name in platforms for abi in abis(name) for wheel in locked_wheels(name, abi)})
+
+
 def stage(folder: Path, platforms: Iterable[str], wheels: Iterable[Path]) -> None:
     """Lays out exactly what ships: package, license, wheels, and the manifest that names them."""
     wheels = list(wheels)
@@ -75,12 +87,22 @@ def stage(folder: Path, platforms: Iterable[str], wheels: Iterable[Path]) -> Non
     shutil.copy2(ROOT / "LICENSE", folder)
     (folder / "wheels").mkdir()
     for path in wheels:
-        shutil.copy2(path, folder / "wheels")
+        shutil.copy2(path, folder / "wheels" / shipped_name(path))
     manifest = (ROOT / "blender_manifest.toml").read_text(encoding="utf-8")
     # Keys of the top level come before the first table, so they can be put in front.
-    names = json.dumps([f"./wheels/{path.name}" for path in wheels])
+    names = json.dumps([f"./wheels/{shipped_name(path)}" for path in wheels])
     shipped = f"platforms = {json.dumps(list(platforms))}\nwheels = {names}\n{manifest}"
     (folder / "blender_manifest.toml").write_text(shipped, encoding="utf-8")
+
+
+def shipped_name(wheel: Path) -> str:
+    """The wheel's name in the zip: of one Pillow, the wheel for Python 3.11 comes last by name.
+
+    Blender 4.2.0 looks at platforms only: of the wheels of one version it unpacks the one whose name is the last, and
+    it has Python 3.11. A build number, which sorts before "cp", puts the others in front.
+    """
+    name, version, *tags = wheel.name.split("-")
+    return wheel.name if tags[0] in ("cp311", "py3") else "-".join([name, version, "1", *tags])
 
 
 def locked_wheels(name: str, abi: str) -> list[Path]:
@@ -89,8 +111,8 @@ def locked_wheels(name: str, abi: str) -> list[Path]:
 
 
 def unpack_libraries() -> None:
-    """What ships, for a Blender executable, which carries none of it: .dev/libraries/cp311 and cp313."""
-    for abi in ABIS:
+    """What ships, for a Blender executable, which carries none of it: .dev/libraries/cp311, cp313 and so on."""
+    for abi in abis(this_platform()):
         folder = HOME / "libraries" / abi
         if not folder.is_dir():
             unfinished = folder.with_suffix(".part")

@@ -99,7 +99,7 @@ def test_every_blender_has_its_requirements() -> None:
 
 def test_the_lock_holds_one_hash_for_each_wheel_that_ships() -> None:
     pillow, truststore = (re.findall(r"--hash=sha256:([0-9a-f]{64})", line) for line in pinned(environments.LOCK))
-    assert len(set(pillow)) == len(pillow) == len(build.PLATFORMS) * len(build.ABIS)
+    assert len(set(pillow)) == len(pillow) == sum(len(build.abis(name)) for name in build.PLATFORMS)
     assert len(truststore) == 1
 
 
@@ -124,7 +124,7 @@ def test_what_is_staged_is_the_package_and_nothing_else(tmp_path: Path) -> None:
     build.stage(tmp_path / "stage", ["windows-x64"], [wheel])
     staged = {path.relative_to(tmp_path / "stage").as_posix() for path in (tmp_path / "stage").rglob("*")}
     package = {path.relative_to(ROOT / "flux_depth_addon").as_posix() for path in package_files()}
-    ours = {"LICENSE", "blender_manifest.toml", "wheels", f"wheels/{wheel.name}"}
+    ours = {"LICENSE", "blender_manifest.toml", "wheels", f"wheels/{build.shipped_name(wheel)}"}
     assert {name for name in staged if (tmp_path / "stage" / name).is_file()} == (package | ours) - {"wheels"}
 
 
@@ -139,7 +139,17 @@ def test_the_staged_manifest_lists_its_wheels_and_platforms(tmp_path: Path) -> N
     wheel.write_bytes(b"wheel")
     build.stage(tmp_path / "stage", ["windows-x64"], [wheel])
     staged = tomllib.loads((tmp_path / "stage" / "blender_manifest.toml").read_text(encoding="utf-8"))
-    assert staged == MANIFEST | {"platforms": ["windows-x64"], "wheels": [f"./wheels/{wheel.name}"]}
+    names = [f"./wheels/{build.shipped_name(wheel)}"]
+    assert staged == MANIFEST | {"platforms": ["windows-x64"], "wheels": names}
+    assert (tmp_path / "stage" / names[0]).is_file()
+
+
+@pytest.mark.parametrize("name", build.PLATFORMS)
+def test_the_pillow_of_early_4_2_is_the_last_by_name(name: str) -> None:
+    wheels = [Path(f"pillow-13.0.0-{abi}-{abi}-{build.PLATFORMS[name][0]}.whl") for abi in build.abis(name)]
+    names = sorted(build.shipped_name(wheel) for wheel in wheels)
+    assert "cp311" in names[-1]
+    assert len(names) == len(wheels) > 1
 
 
 def test_an_interrupted_installation_is_not_ready(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
