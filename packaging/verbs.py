@@ -94,7 +94,7 @@ def _run(options: argparse.Namespace, rest: Sequence[str]) -> int:
 
 def _build(options: argparse.Namespace, rest: Sequence[str]) -> int:
     _refuse(rest)
-    return build.main(everywhere=options.all_platforms)
+    return build.main(everywhere=options.all_platforms, repository=options.repository)
 
 
 def _test(options: argparse.Namespace, rest: Sequence[str]) -> int:
@@ -144,4 +144,5 @@ def _parser() -> argparse.ArgumentParser:
     broken.add_argument("--examples", type=int, default=2000, help="histories of jobs that are tried (2000)")
     broken.add_argument("--seed", type=int, help="another course than the one that is taken at every run")
     made.add_argument("--all-platforms", action="store_true", help="for every platform, not only this one")
+    made.add_argument("--repository", action="store_true", help="and a folder for a web server: dist/repository/")
     return parser

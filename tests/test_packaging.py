@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import ast
 import hashlib
+import json
 import re
 import tomllib
+import zipfile
 from pathlib import Path
+from typing import Any
 
 import build
 import environments
@@ -150,6 +153,91 @@ def test_the_pillow_of_early_4_2_is_the_last_by_name(name: str) -> None:
     names = sorted(build.shipped_name(wheel) for wheel in wheels)
     assert "cp311" in names[-1]
     assert len(names) == len(wheels) > 1
+
+
+def test_a_stage_may_claim_to_be_the_next_version(tmp_path: Path) -> None:
+    build.stage(tmp_path / "stage", [], [], version="9.8.7")
+    staged = tomllib.loads((tmp_path / "stage" / "blender_manifest.toml").read_text(encoding="utf-8"))
+    assert (staged["version"], staged["schema_version"]) == ("9.8.7", MANIFEST["schema_version"])
+
+
+def a_zip(folder: Path, **extra: str) -> Path:
+    """As a build makes it, with more in it."""
+    contents = {"__init__.py": "", "LICENSE": "", "core/job.py": "", "wheels/pillow.whl": "wheel"} | extra
+    with zipfile.ZipFile(folder / "made.zip", "w") as archive:
+        for name, content in contents.items():
+            archive.writestr(name, content)
+    return folder / "made.zip"
+
+
+def test_a_zip_of_what_ships_is_let_through(tmp_path: Path) -> None:
+    build.examine(a_zip(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("core/test_job.py", ""),
+        ("core/__pycache__/job.cpython-313.pyc", ""),
+        ("core/job.py.orig", ""),
+        (".dev/ready", ""),
+        ("tests/core/world.py", ""),
+        ("packaging/build.py", ""),
+        (".ci/run", ""),
+        ("other.whl", ""),
+        ("wheels/build.py", ""),
+        ("core/paths.py", f"HOME = {str(ROOT)!r}"),
+    ],
+)
+def test_a_zip_with_something_of_the_developer_s_is_refused(tmp_path: Path, name: str, content: str) -> None:
+    with pytest.raises(environments.SetupError, match=re.escape(name)):
+        build.examine(a_zip(tmp_path, **{name: content}))
+
+
+def a_repository(folder: Path) -> dict[str, Any]:
+    """One zip and the entry of an index that leads to it."""
+    made = a_zip(folder)
+    digest = hashlib.sha256(made.read_bytes()).hexdigest()
+    return {"archive_url": "./made.zip", "archive_size": made.stat().st_size, "archive_hash": f"sha256:{digest}"}
+
+
+def write_index(folder: Path, *entries: dict[str, Any]) -> None:
+    (folder / "index.json").write_text(json.dumps({"version": "v1", "data": entries}))
+
+
+def test_an_index_that_leads_to_its_zips_is_proven(tmp_path: Path) -> None:
+    write_index(tmp_path, a_repository(tmp_path))
+    build.prove(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"archive_url": "http://127.0.0.1/made.zip"},
+        {"archive_url": "./other.zip"},
+        {"archive_size": 1},
+        {"archive_hash": "sha256:0"},
+    ],
+    ids=lambda wrong: next(iter(wrong)),
+)
+def test_an_index_that_leads_elsewhere_is_refused(tmp_path: Path, wrong: dict[str, Any]) -> None:
+    write_index(tmp_path, a_repository(tmp_path) | wrong)
+    with pytest.raises(environments.SetupError, match=r"index\.json"):
+        build.prove(tmp_path)
+
+
+def test_an_index_of_nothing_is_refused(tmp_path: Path) -> None:
+    write_index(tmp_path)
+    with pytest.raises(environments.SetupError, match=r"index\.json"):
+        build.prove(tmp_path)
+
+
+def test_an_earlier_build_is_swept_away_and_nothing_else(tmp_path: Path) -> None:
+    (tmp_path / "repository").mkdir()
+    for name in ("old.zip", "repository/index.json", "notes.txt"):
+        (tmp_path / name).write_text("")
+    build.sweep(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["notes.txt"]
 
 
 def test_an_interrupted_installation_is_not_ready(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
