@@ -60,7 +60,7 @@ ARROWS = {
     "report": {"addresses", "job"},
     "disclosure": {"addresses", "models", "providers", "request"},
     "recovery": {"database", "errors", "job", "journal", "receipt"},
-    "worker": {"core_dump", "errors", "client", "job", "journal", "models", "sandbox"},
+    "worker": {"core_dump", "errors", "client", "job", "journal", "models", "picture", "sandbox"},
 }
 """What each module of core may import from core."""
 

@@ -6,6 +6,7 @@ import hashlib
 import os
 import secrets
 from contextlib import suppress
+from importlib import import_module
 from io import BytesIO
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from PIL import Image
 from .errors import ProviderError
 from .framing import Framing, crop_picture
 
-__all__ = ["MAX_BYTES", "MAX_PIXELS", "open_picture", "store", "write_whole"]
+__all__ = ["MAX_BYTES", "MAX_PIXELS", "load_codecs", "open_picture", "store", "write_whole"]
 
 MAX_BYTES = 64 * 1024 * 1024
 """A 20-megapixel 8-bit RGB picture with no compression at all is 60 MB."""
@@ -24,6 +25,19 @@ MAX_PIXELS = 20_000_000
 
 FORMATS = ("PNG", "JPEG", "WEBP")
 SUFFIX_FORMATS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP"}
+
+ON_DEMAND = ("ImagePalette", "MpoImagePlugin", "TiffImagePlugin", "WebPImagePlugin")
+"""What Pillow imports beside its usual formats only when a picture asks for it: palettes, previews in a JPEG, Exif."""
+
+
+def load_codecs() -> None:
+    """Have Pillow import whatever `open_picture` and `store` may need, while it can.
+
+    When the add-on is disabled or removed, Blender takes Pillow off the disk, and the worker outlives that.
+    """
+    Image.preinit()
+    for name in ON_DEMAND:
+        import_module(f"PIL.{name}")
 
 
 def open_picture(data: bytes) -> Image.Image:

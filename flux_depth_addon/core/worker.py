@@ -24,6 +24,7 @@ from .core_dump import forbid_core_dumps
 from .errors import FluxDepthError, JournalError, TryLaterError
 from .journal import LEASE_SECONDS, Journal, LostJobError
 from .models import Table, load
+from .picture import load_codecs
 
 if TYPE_CHECKING:
     from .sandbox import Sandbox
@@ -186,6 +187,7 @@ class Worker:
 def main() -> None:
     """Serve the journal named on standard input."""
     forbid_core_dumps()
+    load_codecs()  # before anything is bought
     start = json.loads(sys.stdin.readline())
     journal = Journal(Path(start["journal"]))
     worker = Worker(journal, load(*map(Path, start["tables"])), dict(start["keys"]))

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from io import BytesIO
 from pathlib import Path
@@ -18,6 +21,7 @@ from flux_depth_addon.core.picture import open_picture, store, write_whole
 from tests.core.fuzzing import effort
 
 Picture = Callable[..., bytes]
+PACKAGE = Path(__file__).parents[2] / "flux_depth_addon"
 WHOLE = Framing(width=320, height=256, left=0, top=0, crop_width=320, crop_height=256)
 CUT = Framing(width=320, height=256, left=10, top=6, crop_width=300, crop_height=244)
 NOT_WHOLE = r"What came back is not a whole PNG, JPEG or WebP picture\."
@@ -42,6 +46,33 @@ def test_the_kind_is_told_from_the_bytes(picture: Picture, kind: str) -> None:
 def test_what_is_no_picture_is_refused(data: bytes) -> None:
     with pytest.raises(ProviderError, match=NOT_WHOLE):
         open_picture(data)
+
+
+WITHOUT_PILLOW = """
+import sys, PIL
+from pathlib import Path
+from core.framing import Framing
+from core.picture import load_codecs, store
+load_codecs()
+PIL.__path__[:] = []  # as when its folder is gone
+framing = Framing(width=320, height=256, left=10, top=6, crop_width=300, crop_height=244)
+print(*store(sys.stdin.buffer.read(), framing, Path(sys.argv[1])))
+"""
+
+
+@pytest.mark.parametrize("suffix", ["png", "jpg", "webp"])
+@pytest.mark.parametrize(("kind", "mode"), [("PNG", "RGB"), ("PNG", "P"), ("JPEG", "RGB"), ("WEBP", "RGB")])
+def test_what_was_loaded_in_time_outlives_pillow_s_files(tmp_path: Path, kind: str, mode: str, suffix: str) -> None:
+    data, exif = BytesIO(), Image.Exif()
+    exif[0x0110] = "a camera"
+    Image.linear_gradient("L").resize((320, 256)).convert(mode).save(data, kind, exif=exif)
+    child = subprocess.run(
+        [sys.executable, "-P", "-c", WITHOUT_PILLOW, str(tmp_path / f"made.{suffix}")],
+        input=data.getvalue(),
+        capture_output=True,
+        env=os.environ | {"PYTHONPATH": str(PACKAGE)},
+    )
+    assert (child.stdout.split(), child.stderr.decode()) == ([b"300", b"244"], "")
 
 
 @pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP"])
