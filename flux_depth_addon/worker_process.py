@@ -10,6 +10,7 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from importlib.util import find_spec
@@ -103,8 +104,8 @@ def _launch(folder: Path, table: Table) -> None:
 
 def _child(module: list[str], table: Table, **pipes: Any) -> subprocess.Popen[bytes]:
     return subprocess.Popen(
-        [sys.executable, "-s", "-m", *module],
-        cwd=PACKAGE,
+        [sys.executable, "-s", "-P", "-m", *module],
+        cwd=tempfile.gettempdir(),  # Windows would let nobody update or remove the folder that it works in
         env=_environment(table),
         stdin=subprocess.PIPE,
         start_new_session=True,  # Ctrl-C in Blender's terminal is not meant for a download that is paid for
@@ -114,10 +115,10 @@ def _child(module: list[str], table: Table, **pipes: Any) -> subprocess.Popen[by
 
 
 def _environment(table: Table) -> dict[str, str]:
-    """This process's environment without any key or Python setting, and with the way to Blender's own libraries."""
+    """This process's environment without any key or Python setting, and with the way to `core` and the libraries."""
     keys = {name for provider in table.providers.values() for name in provider.key_env}
     kept = {name: value for name, value in os.environ.items() if name not in keys and not name.startswith("PYTHON")}
-    return kept | {"PYTHONPATH": os.pathsep.join(dict.fromkeys(_libraries()))}
+    return kept | {"PYTHONPATH": os.pathsep.join(dict.fromkeys([str(PACKAGE), *_libraries()]))}
 
 
 def _libraries() -> Iterator[str]:

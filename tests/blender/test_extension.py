@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 from importlib.util import find_spec
+from pathlib import Path
 from types import SimpleNamespace
 
 import bpy
@@ -111,13 +112,20 @@ def test_the_child_gets_an_environment_without_keys(part, fresh_file, monkeypatc
 def test_the_child_finds_truststore(part):
     process = part("worker_process")
     child = subprocess.run(
-        [sys.executable, "-s", "-c", "from core.certificates import trust; print(type(trust()).__module__)"],
-        cwd=process.PACKAGE,
+        [sys.executable, "-s", "-P", "-c", "from core.certificates import trust; print(type(trust()).__module__)"],
         env=process._environment(part("core.models").load()),
         capture_output=True,
         text=True,
     )
     assert (child.stdout.strip(), child.stderr) == ("truststore._api", "")
+
+
+def test_the_child_works_outside_of_what_an_update_replaces(part, monkeypatch):
+    process, places = part("worker_process"), []
+    monkeypatch.setattr(process.subprocess, "Popen", lambda command, cwd, **_others: places.append(Path(cwd)))
+    process._child(["core.worker"], part("core.models").load())
+    extensions = Path(bpy.utils.user_resource("EXTENSIONS"))
+    assert [place.is_dir() and not place.is_relative_to(extensions) for place in places] == [True]
 
 
 def test_a_blender_without_truststore_still_has_children(part, monkeypatch):
