@@ -9,6 +9,11 @@ from . import preferences, watch
 from .core.models import Provider
 from .drawing import say
 
+LOST_WITH_IT = (
+    "Blender deletes that folder when the extension is uninstalled: the journal, what is on its way, and pictures of "
+    "files that were never saved. Updating and disabling delete nothing"
+)
+
 
 def _provider_items(_preferences: object, _context: object) -> list[tuple[str, str, str]]:
     return _items()
@@ -82,6 +87,7 @@ def _draw(layout: bpy.types.UILayout, chosen: bpy.types.AddonPreferences) -> Non
     if chosen.output == "CHOSEN":
         layout.prop(chosen, "folder")
     layout.operator("flux_depth.open_folder", icon="FILE_FOLDER")
+    say(layout, bpy.context, LOST_WITH_IT, "INFO")
 
 
 def _draw_provider(box: bpy.types.UILayout, chosen: bpy.types.AddonPreferences, provider: Provider) -> None:
