@@ -80,6 +80,11 @@ def _manage(blender: Blender, operator: str, arguments: str = "") -> None:
 # The extension.
 
 
+def save(blender: Blender, path: Path) -> None:
+    """File > Save As, in a form that the watch over keys can read wherever it runs."""
+    blender.python(f"bpy.ops.wm.save_as_mainfile(filepath={str(path)!r}, compress=False)")
+
+
 def picture(blender: Blender) -> Path:
     """One more picture, out of the sandbox."""
     return result(blender, click(blender, "sandbox"))

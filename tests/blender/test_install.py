@@ -124,10 +124,6 @@ def installed(blender: Obedient, served: tuple[Path, str]) -> Obedient:
     return blender
 
 
-def save(blender: Obedient, path: Path) -> None:
-    blender.python(f"bpy.ops.wm.save_as_mainfile(filepath={str(path)!r})")
-
-
 def test_the_zip_holds_the_package_and_its_wheels_and_nothing_else(versions: dict[str, Path]) -> None:
     wheels = {f"wheels/{build.shipped_name(wheel)}" for wheel in build.wheels_for([build.this_platform()])}
     package = CHECKOUT / "flux_depth_addon"
@@ -150,7 +146,7 @@ def test_installed_from_disk_it_brings_its_own_libraries(
 def test_an_update_in_the_middle_of_a_job_keeps_what_there_was_and_works_on(
     installed: Obedient, served: tuple[Path, str], versions: dict[str, Path], tmp_path: Path
 ) -> None:
-    save(installed, tmp_path / "room.blend")
+    lifecycle.save(installed, tmp_path / "room.blend")
     first = lifecycle.click(installed, "sandbox")
     lifecycle.wait_until(installed, f"{part('watch')}.jobs[{first!r}].remote_id")
     build.sweep(served[0])
@@ -162,7 +158,7 @@ def test_an_update_in_the_middle_of_a_job_keeps_what_there_was_and_works_on(
 
 
 def test_removed_it_leaves_the_pictures_beside_the_file_and_nothing_else(installed: Obedient, tmp_path: Path) -> None:
-    save(installed, tmp_path / "room.blend")
+    lifecycle.save(installed, tmp_path / "room.blend")
     beside, data = lifecycle.picture(installed), installed.python(f"str({part('preferences')}.data_folder())")
     worker = installed.python(f"{part('worker_process')}._worker.pid")
     assert lifecycle.leftovers(installed)
@@ -187,7 +183,7 @@ def test_disabled_in_the_middle_of_a_paid_job_it_fetches_the_picture_and_shows_i
         note_server(provider)
         (data / "models.toml").write_text(TABLE.format(base=provider.base))
         lifecycle.install_from_disk(blender, versions["now"])
-        save(blender, tmp_path / "room.blend")
+        lifecycle.save(blender, tmp_path / "room.blend")
         job = lifecycle.click(blender, "cometapi:flux-pro-1.0-depth", "user_default")
         watch, worker = part("watch", "user_default"), part("worker_process", "user_default")
         lifecycle.wait_until(blender, f"{watch}.jobs[{job!r}].remote_id")
