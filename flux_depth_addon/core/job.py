@@ -8,14 +8,16 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, Literal, get_args, get_origin, get_type_hints
+from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin, get_type_hints
 
 from . import picture
 from .causes import failure
-from .client import Client
 from .errors import Charged, Cost, FluxDepthError, InputError, ModeratedError, ProviderError, TryLaterError
 from .providers import Missing, Pending, Ready
 from .request import Request, check, from_json, to_json
+
+if TYPE_CHECKING:
+    from .client import Client  # who only reads jobs, as Blender does, needs nothing of the network
 
 __all__ = [
     "COLUMNS",

@@ -9,11 +9,13 @@ from contextlib import suppress
 from importlib import import_module
 from io import BytesIO
 from pathlib import Path
-
-from PIL import Image
+from typing import TYPE_CHECKING
 
 from .errors import ProviderError
 from .framing import Framing, crop_picture
+
+if TYPE_CHECKING:
+    from PIL import Image
 
 __all__ = ["MAX_BYTES", "MAX_PIXELS", "load_codecs", "open_picture", "store", "write_whole"]
 
@@ -35,6 +37,8 @@ def load_codecs() -> None:
 
     When the add-on is disabled or removed, Blender takes Pillow off the disk, and the worker outlives that.
     """
+    from PIL import Image
+
     Image.preinit()
     for name in ON_DEMAND:
         import_module(f"PIL.{name}")
@@ -42,6 +46,8 @@ def load_codecs() -> None:
 
 def open_picture(data: bytes) -> Image.Image:
     """Decode every pixel, judging the kind by the bytes alone; raises ProviderError for what is no whole picture."""
+    from PIL import Image  # only in who opens pictures: Blender looks at the journal without it
+
     try:
         picture = Image.open(BytesIO(data), formats=FORMATS)
         if picture.width * picture.height > MAX_PIXELS:
