@@ -47,8 +47,13 @@ def no_request(context: bpy.types.Context) -> str:
     try:
         request_of(context)
     except InputError as error:
-        return str(error).removesuffix(" Nothing was sent.").removesuffix(".")
+        return reason(error)
     return ""
+
+
+def reason(error: InputError) -> str:
+    """Its sentence as it stands beside a button: nothing was pressed yet, so nothing is said of what was sent."""
+    return str(error).removesuffix(" Nothing was sent.").removesuffix(".")
 
 
 def _no_key(model: Model) -> str:

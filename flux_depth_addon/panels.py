@@ -10,7 +10,7 @@ from .core.models import Model, Provider
 from .drawing import elapsed, in_columns, say
 from .job_panel import STEP_ICONS, draw_job
 from .notices import draw_money, draw_notices
-from .properties import camera_of, framing_of, model_or_none, request_of
+from .properties import camera_of, framing_of, model_of, model_or_none, request_of
 
 if TYPE_CHECKING:
     from .core.disclosure import Disclosure
@@ -73,13 +73,18 @@ class _Sent:
     bl_options = {"DEFAULT_CLOSED"}
 
     def draw(self, context: bpy.types.Context) -> None:
-        if reason := obstacles.no_view(context) or obstacles.no_request(context):
+        if reason := obstacles.no_view(context):
             say(self.layout, context, reason, "INFO")
+            return
+        try:
+            request = request_of(context)
+        except InputError as error:
+            say(self.layout, context, obstacles.reason(error), "INFO")
             return
         from .core.disclosure import disclosure  # only for whoever looks: it would make every start of Blender slower
 
-        model = model_or_none(context.scene.flux_depth)
-        _draw_disclosure(self.layout, context, disclosure(request_of(context), model), model)
+        model = model_of(context.scene.flux_depth)
+        _draw_disclosure(self.layout, context, disclosure(request, model), model)
 
 
 class _Depth:

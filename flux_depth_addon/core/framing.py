@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from math import ceil, isfinite
 from typing import TYPE_CHECKING
 
@@ -60,6 +61,7 @@ class Framing:
         return (self.crop_width, self.crop_height) == (self.width, self.height)
 
 
+@lru_cache(maxsize=64)  # asked at every redraw, for the same camera
 def fit(aspect: float, limits: Limits, *, megapixels: float | None = None, overscan: bool = True) -> Framing:
     """The framing with the most pixels of a frame of this width / height, and the least around it.
 
