@@ -12,7 +12,7 @@ from . import placement
 from .core.errors import InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Mapping
 
     from .core.job import Job
 
@@ -22,6 +22,13 @@ from_this_file: set[str] = set()
 news: dict[str, Job] = {}
 """By id, what ended while nobody was looking at its file: told until it is looked at or waved away."""
 
+unseen: list[Job] = []
+"""What ended and was neither shown nor noted as seen, newest first."""
+
+shown: set[str] = set()
+"""By id, what was shown and is not noted as seen in the journal yet."""
+
+ENDED = {"DONE", "FAILED"}
 _opened = time.time()
 
 
@@ -35,17 +42,24 @@ def another_file() -> None:
 def forget() -> None:
     """As if nothing had arrived yet."""
     from_this_file.clear()
+    unseen.clear()
+    shown.clear()
     news.clear()
 
 
-def unplaced(jobs: Iterable[Job]) -> list[Job]:
-    """Pictures of the open file that were not shown yet, in the order given."""
-    return [job for job in jobs if job.result and not job.seen and _belongs_here(job)]
+def note(jobs: Mapping[str, Job]) -> None:
+    """Remember which jobs ended and were not seen, and which of them ended for a file that is not open."""
+    ended = [job for job in jobs.values() if job.step in ENDED and not job.seen]
+    shown.intersection_update(job.id for job in ended)
+    unseen[:] = [job for job in ended if job.id not in shown]
+    for job_id in news.keys() - jobs.keys():
+        del news[job_id]
+    news.update((job.id, job) for job in unseen if not _belongs_here(job))
 
 
-def failed_in_sight(jobs: Iterable[Job]) -> list[Job]:
-    """What failed for the open file and was not noted as seen: the list shows it."""
-    return [job for job in jobs if job.step == "FAILED" and not job.seen and _belongs_here(job)]
+def unplaced() -> list[Job]:
+    """Pictures of the open file that were not shown yet, oldest first."""
+    return [job for job in reversed(unseen) if job.result and _belongs_here(job)]
 
 
 def place(jobs: list[Job]) -> None:
@@ -56,20 +70,17 @@ def place(jobs: list[Job]) -> None:
         if (job.finished or 0) < _opened:
             news[job.id] = job
     _push_undo()
+    _were_shown(jobs)
 
 
-def note_news(jobs: Iterable[Job]) -> None:
-    """Remember which jobs ended for a file that is not open: pictures, and what failed when nobody saw it."""
-    there = {job.id: job for job in jobs}
-    for job_id in [job_id for job_id in news if there.get(job_id) is None]:
-        del news[job_id]
-    news.update((job.id, job) for job in _elsewhere(there.values()))
+def note_failed_in_sight() -> None:
+    """What failed for the open file was shown: it is in the list."""
+    _were_shown([job for job in unseen if job.step == "FAILED" and _belongs_here(job)])
 
 
-def _elsewhere(jobs: Iterable[Job]) -> Iterator[Job]:
-    for job in jobs:
-        if job.step in {"DONE", "FAILED"} and not job.seen and not _belongs_here(job):
-            yield job
+def _were_shown(jobs: list[Job]) -> None:
+    shown.update(job.id for job in jobs)
+    unseen[:] = [job for job in unseen if job.id not in shown]
 
 
 def summary() -> str:

@@ -1,14 +1,20 @@
 """What the window knows of the journal: looks while something is on its way, and places what arrives.
 
+Blender stands still while it looks. So a look reads what changed since the last one, a few rows at a time, waits for
+nobody, and has drawn anew only what shows something else by now.
+
 A persistent timer, not a modal operator: Blender holds its auto-save back while any modal operator runs, and drops
 modal operators at File > Open. A timer does neither, needs no window, and leaves mouse and Esc to the artist.
 """
 
 from __future__ import annotations
 
+import sys
 import time
 import traceback
 from contextlib import suppress
+from importlib import import_module
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import bpy
@@ -24,6 +30,15 @@ if TYPE_CHECKING:
     from .core.recovery import Offer
 
 TICK_SECONDS = 0.25
+AT_ONCE = 0.01
+"""Seconds until the next tick while there is more to do, so that the window can draw in between."""
+
+ROWS = 16
+"""How many of the journal's rows one tick reads at most: some 40 microseconds each."""
+
+FOLDER_SECONDS = 5.0
+"""How often the disk is asked whether the journal is still there: it may be a slow one."""
+
 PROBLEM_SECONDS = 5.0
 RESTART_SECONDS = 5.0
 JOURNAL_SECONDS = 0.2
@@ -31,6 +46,9 @@ JOURNAL_SECONDS = 0.2
 
 LISTED = 200
 """The newest jobs that the window lists; the journal keeps all."""
+
+TO_LOOK = ("core.depth_map", "core.request", "core.job", "core.journal")
+"""What a look needs, imported before the first one, one module a tick."""
 
 SHOWN_IN = {"VIEW_3D": "UI", "IMAGE_EDITOR": "UI", "PREFERENCES": "WINDOW"}
 """The regions that show what the journal says, by editor."""
@@ -56,17 +74,36 @@ offers: list[Offer] = []
 
 _journal: Journal | None = None
 _version: tuple[int, int] | None = None
+"""The journal's as of the last look that read all there was."""
+
+_last_change = 0
+"""The number of the last change that was read."""
+
+_worked_out: dict[str, Job] = {}
+"""The jobs from which all else here was worked out."""
+
+_waiting: list[Job] = []
+_drawn: tuple[object, ...] = ()
+"""What was shown when redrawing was last asked for."""
+
+_ask_disk_at = 0.0
 _restart_at = 0.0
-_told: list[str] = []
+_told_online: bool | None = None
 _started = time.time()
-_looked_elsewhere = False
+_elsewhere: list[Path] | None = None
+"""Where other Blenders may have a journal that was not looked at yet; None before these folders are known."""
 
 
 def journal() -> Journal:
     """This Blender's journal, opened at the first need; raises InputError."""
-    global _journal
     if _journal and not _journal.is_there():
         let_go_of_journal()
+    return _opened()
+
+
+def _opened() -> Journal:
+    """The same without asking the disk whether its file is still there: to read from, not to write to."""
+    global _journal
     if _journal is None:
         from .core.journal import Journal
 
@@ -84,14 +121,15 @@ def follow(job: Job | None = None) -> None:
 
 def start_worker() -> None:
     """Have a worker at the journal with every key that is known; raises InputError."""
+    global _told_online
     folder, table, files = preferences.data_folder(), preferences.table(), preferences.table_files()
-    _told[:] = preferences.reachable()
-    worker_process.start(folder, table, files, preferences.keys(), list(_told))
+    _told_online = bpy.app.online_access
+    worker_process.start(folder, table, files, preferences.keys(), preferences.reachable())
 
 
 def on_their_way() -> list[Job]:
-    """The jobs that are not finished."""
-    return [job for job in jobs.values() if not job.is_final]
+    """The jobs that are not finished, newest first."""
+    return _waiting
 
 
 def hindrance(job: Job) -> str:
@@ -105,24 +143,58 @@ def hindrance(job: Job) -> str:
 
 
 def refresh() -> None:
-    """Read what was committed since the last look; place pictures that belong to the open file."""
-    global _version, session, month
-    version = journal().version()
-    if version != _version:
+    """Read all that was committed since the last look; place pictures that belong to the open file."""
+    while not _read():
+        pass
+    _place_arrivals()
+
+
+def _read() -> bool:
+    """Take over what was committed since the last look, some rows at most; whether that was all."""
+    global _version, _last_change
+    version = _opened().version()
+    if version == _version:
+        return True
+    found, _last_change, whole = _opened().changes(_last_change, newest=LISTED, limit=ROWS)
+    _take_over(found)
+    if whole:
+        _work_out()
+        _version = version
+    return whole
+
+
+def _take_over(found: list[Job]) -> None:
+    grown = any(job.id not in jobs for job in found)
+    jobs.update((job.id, job) for job in found)
+    if grown:
+        newest = sorted(jobs.values(), key=lambda job: job.created, reverse=True)[:LISTED]
+        jobs.clear()
+        jobs.update((job.id, job) for job in newest)
+
+
+def _work_out() -> None:
+    """All that follows from the jobs and is asked for more often than they change."""
+    global session, month, _worked_out
+    connections.clear()
+    connections.update(_opened().connections())
+    changed = [job for job in jobs.values() if _worked_out.get(job.id) is not job]
+    if session is None or any(_money(job) != _money(_worked_out.get(job.id)) for job in changed):
         from .core.ledger import month_began
 
-        found, tested, waited = journal().jobs(LISTED), journal().connections(), len(on_their_way())
-        session, month = journal().ledger(_started), journal().ledger(month_began())
-        jobs.clear()
-        jobs.update((job.id, job) for job in found)
-        connections.clear()
-        connections.update(tested)
-        _version = version
-        arrivals.note_news(found)
+        session, month = _opened().ledger(_started), _opened().ledger(month_began())
+    if not _worked_out or jobs.keys() != _worked_out.keys():
         _fill_list()
-        if waited != len(on_their_way()):
-            _redraw_status_bars()
-    _place_arrivals()
+    waited = len(_waiting)
+    _waiting[:] = [job for job in jobs.values() if not job.is_final]
+    arrivals.note(jobs)
+    _worked_out = dict(jobs)
+    if waited != len(_waiting):
+        _redraw_status_bars()
+
+
+def _money(job: Job | None) -> tuple[object, ...]:
+    """What the ledger sums up: nothing of what is free."""
+    return (job.step == "SUBMIT", job.submit_started, job.charged, job.cost_usd) if job and job.cost_usd else ()
 
 
 def _tick() -> float | None:
@@ -136,53 +208,78 @@ def _tick() -> float | None:
     except Exception as error:  # the window's edge, as the buttons are
         traceback.print_exc()
         pause, problem = PROBLEM_SECONDS, f"An unexpected problem ({type(error).__name__}); see the console"
-    redraw()
+    _redraw_what_changed()
     return pause
 
 
 def _look() -> float | None:
-    _look_elsewhere()
-    folder = preferences.data_folder()
-    if not ((folder / preferences.JOURNAL).is_file() or (folder / "jobs").is_dir()):
+    folders = _other_folders()
+    if not (folders or _is_there()):
         let_go_of_journal()
         return None
-    refresh()
+    if _import_next():
+        return AT_ONCE
+    if folders:
+        _look_elsewhere(folders.pop(0))
+        return AT_ONCE
+    if not _read():
+        return AT_ONCE
+    _place_arrivals()
     _tell_worker()
     _keep_worker()
-    return TICK_SECONDS if on_their_way() or arrivals.unplaced(jobs.values()) or is_testing() else None
+    return TICK_SECONDS if _waiting or arrivals.unplaced() or arrivals.shown or is_testing() else None
 
 
-def _look_elsewhere() -> None:
-    """Once: an older Blender's folder may hold pictures that were paid for."""
-    global _looked_elsewhere
-    if _looked_elsewhere:
-        return
-    _looked_elsewhere = True
-    if folders := preferences.other_folders():
-        from .core.recovery import look
+def _is_there() -> bool:
+    """Whether there is a journal to look at; for an open one the disk is asked now and then."""
+    global _ask_disk_at
+    if _journal and time.monotonic() < _ask_disk_at:
+        return True
+    _ask_disk_at = time.monotonic() + FOLDER_SECONDS
+    folder = preferences.data_folder()
+    return (folder / preferences.JOURNAL).is_file() or (folder / "jobs").is_dir()
 
-        for folder in folders:
-            with suppress(DamagedJournalError):  # not this Blender's, and none of its business
-                offers.extend(filter(None, [look(folder, journal())]))
+
+def _import_next() -> bool:
+    """Import one module that a look needs; False when all are there."""
+    missing = (name for name in TO_LOOK if f"{__package__}.{name}" not in sys.modules)
+    if name := next(missing, ""):
+        import_module(f".{name}", __package__)
+    return bool(name)
+
+
+def _other_folders() -> list[Path]:
+    """Of Blenders that may hold pictures that were paid for and were not looked at yet; found once."""
+    global _elsewhere
+    if _elsewhere is None:
+        _elsewhere = preferences.other_folders()
+    return _elsewhere
+
+
+def _look_elsewhere(folder: Path) -> None:
+    from .core.recovery import look
+
+    with suppress(DamagedJournalError):  # not this Blender's, and none of its business
+        offers.extend(filter(None, [look(folder, journal())]))
 
 
 def is_testing() -> bool:
     """Whether a connection test is under way."""
-    return worker_process.running() and any(not sentence for sentence, _good in connections.values())
+    return any(not sentence for sentence, _good in connections.values()) and worker_process.running()
 
 
 def _tell_worker() -> None:
     """When online access is switched, the worker must not go on asking whom it may not ask."""
-    reachable = preferences.reachable()
-    if worker_process.running() and reachable != _told:
-        _told[:] = reachable
-        worker_process.feed({"providers": reachable})
+    global _told_online
+    if bpy.app.online_access != _told_online and worker_process.running():
+        _told_online = bpy.app.online_access
+        worker_process.feed({"providers": preferences.reachable()})
 
 
 def _keep_worker() -> None:
     """A worker that idled out, or died, is replaced when there is work that it may do."""
     global _restart_at
-    if worker_process.running() or time.monotonic() < _restart_at or all(map(hindrance, on_their_way())):
+    if not _waiting or worker_process.running() or time.monotonic() < _restart_at or all(map(hindrance, _waiting)):
         return
     _restart_at = time.monotonic() + RESTART_SECONDS
     died_of = worker_process.last_words(preferences.data_folder())
@@ -193,23 +290,30 @@ def _keep_worker() -> None:
 
 def _fill_list() -> None:
     rows = bpy.context.window_manager.flux_depth_jobs
-    if [row.name for row in rows] == list(jobs):
-        return
     rows.clear()
     for job_id in jobs:
         rows.add().name = job_id
 
 
 def _place_arrivals() -> None:
-    arrived = arrivals.unplaced(reversed(jobs.values()))
-    if arrived and bpy.app.is_job_running("RENDER"):  # a render reads what placing would change
-        return
-    told = arrived + arrivals.failed_in_sight(jobs.values())
-    if arrived:
+    arrived = arrivals.unplaced()
+    if arrived and not bpy.app.is_job_running("RENDER"):  # a render reads what placing would change
         arrivals.place(arrived)
-    if told:
-        journal().mark_seen([job.id for job in told])
-        refresh()
+    arrivals.note_failed_in_sight()
+    if arrivals.shown and _opened().mark_seen(arrivals.shown, wait=False):
+        while not _read():
+            pass
+
+
+def _redraw_what_changed() -> None:
+    """Where somebody waits, the seconds change as well."""
+    global _drawn
+    second = int(time.time()) if _waiting else 0
+    news, asked = arrivals.summary(), tuple(connections.items())
+    shown = (_last_change, problem, second, news, len(offers), asked, is_testing(), bpy.app.online_access)
+    if shown != _drawn:
+        _drawn = shown
+        redraw()
 
 
 def redraw() -> None:
@@ -217,7 +321,7 @@ def redraw() -> None:
     for window in bpy.context.window_manager.windows:
         for area in window.screen.areas:
             kind = SHOWN_IN.get(area.type)
-            for region in (region for region in area.regions if region.type == kind):
+            for region in (region for region in area.regions if region.type == kind) if kind else ():
                 region.tag_redraw()
 
 
@@ -229,19 +333,26 @@ def _redraw_status_bars() -> None:
 
 def let_go_of_journal() -> None:
     """Close it; the next look opens it anew."""
-    global _journal, _version
+    global _journal, _last_change, session, month
     if _journal:
         _journal.close()
-    _journal = _version = None
-    jobs.clear()
-    connections.clear()
+    _journal = session = month = None
+    _last_change = 0
+    for known in (jobs, connections, _waiting, arrivals.unseen):
+        known.clear()
+    _work_out_anew()
+
+
+def _work_out_anew() -> None:
+    global _version
+    _version = None
+    _worked_out.clear()
 
 
 @persistent
 def _another_file(*_ignored: object) -> None:
-    global _version
     arrivals.another_file()
-    _version = None
+    _work_out_anew()
     follow()
 
 
@@ -253,12 +364,12 @@ def register() -> None:
 
 def unregister() -> None:
     """Stop looking. The worker fetches what is paid for, then ends by itself."""
-    global _looked_elsewhere
+    global _elsewhere
     bpy.app.handlers.load_post.remove(_another_file)
     if bpy.app.timers.is_registered(_tick):
         bpy.app.timers.unregister(_tick)
     worker_process.let_go()
     arrivals.forget()
     offers.clear()
-    _looked_elsewhere = False
+    _elsewhere = None
     let_go_of_journal()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
@@ -41,6 +41,16 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         "CREATE INDEX job_sent ON job (submit_started)",
         "CREATE TABLE adopted (folder TEXT PRIMARY KEY)",
         "UPDATE job SET seen = 1 WHERE step IN ('FAILED', 'CANCELLED')",
+    ),
+    (
+        "ALTER TABLE job ADD COLUMN changed INTEGER NOT NULL DEFAULT 0",
+        "UPDATE job SET changed = rowid",
+        "CREATE INDEX job_changed ON job (changed, created)",
+        """CREATE TRIGGER job_entered AFTER INSERT ON job BEGIN
+            UPDATE job SET changed = (SELECT max(changed) FROM job) + 1 WHERE id = NEW.id; END""",
+        # a lease that begins anew is no change that anyone is shown
+        """CREATE TRIGGER job_moved AFTER UPDATE OF step, seen ON job BEGIN
+            UPDATE job SET changed = (SELECT max(changed) FROM job) + 1 WHERE id = NEW.id; END""",
     ),
 )
 """What brings a journal from each version of its schema to the next; what has shipped is never changed."""
@@ -91,6 +101,28 @@ class Database:
         """The rows that answer the question."""
         with self._lock, _told_plainly():
             return self._db.execute(question, values).fetchall()
+
+    def write_if_free(self, statement: str, rows: Iterable[tuple[Any, ...]]) -> bool:
+        """Write what a power cut may take back, waiting neither for the disk nor for another process that is writing.
+
+        False where another process is: then nothing was written.
+        """
+        with self._lock, _told_plainly():
+            patience = self._db.execute("PRAGMA busy_timeout").fetchone()[0]
+            self._db.execute("PRAGMA busy_timeout = 0")
+            self._db.execute("PRAGMA synchronous = NORMAL")
+            try:
+                with transaction(self._db):
+                    self._db.executemany(statement, rows)
+            except sqlite3.OperationalError as error:
+                if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY:
+                    raise
+                return False
+            finally:
+                self._db.execute("PRAGMA synchronous = FULL")
+                self._db.execute(f"PRAGMA busy_timeout = {patience}")
+            self._own_changes += 1
+            return True
 
     @contextmanager
     def writing(self) -> Iterator[sqlite3.Connection]:

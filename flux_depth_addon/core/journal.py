@@ -121,6 +121,16 @@ class Journal:
         """The newest jobs first."""
         return list(self._select("ORDER BY created DESC LIMIT ?", limit))
 
+    def changes(self, since: int, *, newest: int, limit: int) -> tuple[list[Job], int, bool]:
+        """Of the newest jobs, those that were entered or changed after change number `since`, at most `limit` of them.
+
+        With the number of the last of these changes, and whether there are no more.
+        """
+        among = "(SELECT min(created) FROM (SELECT created FROM job ORDER BY created DESC LIMIT ?))"
+        clause = f"WHERE changed > ? AND created >= {among} ORDER BY changed LIMIT ?"
+        rows = self._database.read(f"SELECT * FROM job {clause}", since, newest, limit)
+        return list(self._readable(rows)), rows[-1]["changed"] if rows else since, len(rows) < limit
+
     def unfinished(self) -> list[Job]:
         """Every job that is still on its way, oldest first."""
         return list(self._select(f"WHERE step IN ({_places(UNFINISHED)}) ORDER BY created", *UNFINISHED))
@@ -175,10 +185,14 @@ class Journal:
         """What was spent on what was sent since then, and what waits to be sent."""
         return ledger(self._database, since)
 
-    def mark_seen(self, job_ids: Iterable[str]) -> None:
-        """Note that these jobs' ends were shown to the user."""
+    def mark_seen(self, job_ids: Iterable[str], *, wait: bool = True) -> bool:
+        """Note that these jobs' ends were shown to the user; without `wait`, False where another process writes."""
+        seen = ("UPDATE job SET seen = 1 WHERE id = ?", [(job_id,) for job_id in job_ids])
+        if not wait:
+            return self._database.write_if_free(*seen)
         with self._database.writing() as database:
-            database.executemany("UPDATE job SET seen = 1 WHERE id = ?", [(job_id,) for job_id in job_ids])
+            database.executemany(*seen)
+        return True
 
     # Jobs as a worker takes them.
 
@@ -351,7 +365,10 @@ class Journal:
             return database.execute(f"UPDATE job SET {changes} WHERE {where}", row | more).rowcount
 
     def _select(self, clause: str, *values: object) -> Iterator[Job]:
-        for row in self._database.read(f"SELECT * FROM job {clause}", *values):
+        return self._readable(self._database.read(f"SELECT * FROM job {clause}", *values))
+
+    def _readable(self, rows: Iterable[Any]) -> Iterator[Job]:
+        for row in rows:
             with suppress(InputError):  # one damaged entry must not hide the others
                 yield self._job(dict(row))
 

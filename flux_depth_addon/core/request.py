@@ -7,6 +7,7 @@ import json
 import math
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
+from functools import lru_cache
 from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 from .depth_map import DepthSettings
@@ -114,6 +115,7 @@ def to_json(request: Request) -> str:
     return json.dumps(asdict(request))
 
 
+@lru_cache(maxsize=256)  # a job's request stays the same while its row is read again and again
 def from_json(text: str) -> Request:
     """The request that `to_json` wrote; raises InputError when the text is not one."""
     try:

@@ -141,7 +141,7 @@ def test_a_journal_that_fails_is_said_and_looked_at_again(ready, part, monkeypat
     job = generate(part)
     error = part("core.errors").JournalError("The journal cannot be used (disk full): make room on the disk.")
     with monkeypatch.context() as broken:
-        broken.setattr(watch, "refresh", lambda: (_ for _ in ()).throw(error))
+        broken.setattr(watch, "_read", lambda: (_ for _ in ()).throw(error))
         assert watch._tick() == watch.PROBLEM_SECONDS
         assert watch.problem == str(error)
     wait(part, finished(part, job))
@@ -185,7 +185,7 @@ def test_a_failed_look_is_made_again(ready, part, monkeypatch):
     while not watch.journal().get(job.id).is_final:
         time.sleep(0.1)
     with monkeypatch.context() as broken:
-        broken.setattr(watch.journal(), "jobs", lambda _limit: (_ for _ in ()).throw(error))
+        broken.setattr(watch.journal(), "changes", lambda *_, **__: (_ for _ in ()).throw(error))
         watch._tick()
     assert job.id in watch.jobs
     wait(part, finished(part, job))

@@ -136,6 +136,8 @@ def first_version(folder: Path, wish: Wish) -> Job:
     database = sqlite3.connect(folder / "journal.sqlite3", isolation_level=None)
     database.execute("UPDATE job SET price_usd = billed_usd")
     for statement in (
+        "DROP TRIGGER job_entered", "DROP TRIGGER job_moved", "DROP INDEX job_changed",
+        "ALTER TABLE job DROP COLUMN changed",
         "DROP INDEX job_fingerprint", "DROP INDEX job_sent", "DROP TABLE adopted",
         "ALTER TABLE job DROP COLUMN fingerprint", "ALTER TABLE job DROP COLUMN billed_usd",
         "ALTER TABLE job RENAME COLUMN price_usd TO cost_usd", "PRAGMA user_version = 1",
@@ -167,6 +169,14 @@ def test_an_older_journal_migrates_and_its_job_goes_on(first_version: Job, folde
         assert claimed
         journal.save(replace(claimed, billed_usd=0.04), release=True)
         assert journal.get(job.id).cost_usd == 0.04
+
+
+def test_the_jobs_of_an_older_journal_are_among_its_changes(first_version: Job, folder: Path) -> None:
+    with Journal(folder) as journal:
+        jobs, last, _ = journal.changes(0, newest=9, limit=9)
+        assert [job.id for job in jobs] == [first_version.id]
+        journal.mark_seen([first_version.id])
+        assert journal.changes(last, newest=9, limit=9)[0][0].seen
 
 
 def test_a_journal_is_not_migrated_under_an_older_worker_that_is_fetching(first_version: Job, folder: Path) -> None:
