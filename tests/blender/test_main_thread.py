@@ -1,0 +1,138 @@
+"""Where the artist waits for us, nothing is asked of the disk, the network or the clock's hands."""
+
+import socket
+import subprocess
+import time
+from dataclasses import replace
+
+import bpy
+import pytest
+
+from tests.blender.hostile import drawn, open_file, save
+from tests.main_thread import Trespasses
+
+
+@pytest.fixture
+def ready(fresh_file, data, part):
+    """A scene that may generate in the sandbox, with a journal of its own."""
+    fresh_file.flux_depth.model_id = "sandbox"
+    fresh_file.flux_depth.prompt = "a garden in the morning"
+    fresh_file.flux_depth.megapixels = 0.1
+    part("preferences").table(), part("preferences").table_problem()  # as they were read when it was enabled
+    part("watch").unregister()
+    part("watch").register()
+    yield fresh_file
+    part("worker_process").let_go()
+
+
+def enter(part, number, **changes):
+    """That many jobs, as they would be after this."""
+    journal, request = part("watch").journal(), part("properties").request_of(bpy.context)
+    for seed in range(1, number + 1):
+        job = journal.claim(job_id=journal.add(replace(request, seed=seed), b"png").id)
+        journal.save(replace(job, **changes), release=True)
+
+
+def test_drawing_everything_asks_only_memory(ready, part):
+    enter(part, 3, step=part("core.job").Step.FAILED, error_message="It failed.", error_action="report")
+    part("watch").refresh()
+    drawn(part)
+    with Trespasses() as trespasses:
+        assert drawn(part)
+    assert trespasses.found == []
+
+
+def test_ticks_from_click_to_picture_ask_only_the_journal(ready, part):
+    watch = part("watch")
+    with Trespasses() as trespasses:
+        bpy.ops.flux_depth.generate()
+        end = time.monotonic() + 30
+        while watch.on_their_way() or part("arrivals").shown:
+            assert time.monotonic() < end
+            watch._tick()
+            time.sleep(0.05)
+    assert [job.step for job in watch.jobs.values()] == ["DONE"]
+    assert part("placement").slot_of(ready.camera)
+    assert trespasses.found == []
+
+
+def test_opening_a_file_asks_nothing(ready, part, tmp_path):
+    blend = save(tmp_path / "room.blend")
+    enter(part, 2)
+    part("watch").refresh()
+    with Trespasses() as trespasses:
+        open_file(blend)
+    assert trespasses.found == []
+
+
+@pytest.mark.parametrize(
+    ("trespass", "told"),
+    [
+        (lambda folder: (folder / "new").open("w").close(), "open"),
+        (lambda folder: list(folder.iterdir()), "os."),
+        (lambda folder: list(folder.glob("*")), "os.scandir"),
+        (lambda _folder: time.sleep(0), "time.sleep"),
+        (lambda _folder: socket.create_server(("127.0.0.1", 0)).close(), "socket."),
+        (lambda _folder: subprocess.run(["true"], check=True), "subprocess.Popen"),
+    ],
+)
+def test_an_attempt_is_noticed(ready, part, monkeypatch, tmp_path, trespass, told):
+    monkeypatch.setattr(part("obstacles"), "obstacle", lambda _context: str(trespass(tmp_path)))
+    monkeypatch.setattr(part("watch"), "_tell_worker", lambda: trespass(tmp_path))
+    enter(part, 1)
+    with Trespasses() as trespasses:
+        drawn(part)
+        part("watch")._tick()
+    assert any(found.startswith(f"panels._Main.draw: {told}") for found in trespasses.found)
+    assert any(found.startswith(f"watch._tick: {told}") for found in trespasses.found)
+
+
+def test_a_tick_without_news_has_nothing_drawn(ready, part, monkeypatch):
+    watch, redrawn = part("watch"), []
+    monkeypatch.setattr(watch, "redraw", lambda: redrawn.append(1))
+    enter(part, 1, step=part("core.job").Step.CANCELLED)
+    watch._tick()
+    assert len(redrawn) == 1
+    watch._tick()
+    assert len(redrawn) == 1
+    enter(part, 1, step=part("core.job").Step.CANCELLED)
+    watch._tick()
+    assert len(redrawn) == 2
+
+
+def test_after_a_start_many_jobs_are_read_over_several_ticks(ready, part):
+    watch = part("watch")
+    enter(part, 40, step=part("core.job").Step.CANCELLED)
+    watch.let_go_of_journal()
+    pauses = [watch._tick()]
+    assert 0 < len(watch.jobs) <= watch.ROWS
+    while pauses[-1] is not None:
+        pauses.append(watch._tick())
+    assert pauses == [watch.AT_ONCE, watch.AT_ONCE, None]
+    assert [row.name for row in bpy.context.window_manager.flux_depth_jobs] == list(watch.jobs)
+    assert list(watch.jobs) == [job.id for job in watch.journal().jobs()]
+
+
+def test_a_picture_is_laid_once_though_another_process_is_writing(ready, part, data, monkeypatch):
+    import sqlite3
+
+    from PIL import Image
+
+    watch, laid = part("watch"), []
+    bpy.ops.wm.save_as_mainfile(filepath=str(data.parent / "room.blend"))
+    picture = data.parent / "picture.png"
+    Image.new("RGB", (64, 36)).save(picture)
+    monkeypatch.setattr(part("placement"), "place", laid.append)
+    journal, request = watch.journal(), part("properties").request_of(bpy.context)
+    job = journal.claim(job_id=journal.add(request, b"png", origin=bpy.data.filepath).id)
+    done = {"step": part("core.job").Step.DONE, "result": str(picture), "finished": time.time()}
+    journal.save(replace(job, **done), release=True)
+    writer = sqlite3.connect(data / "journal.sqlite3", isolation_level=None)
+    writer.execute("BEGIN IMMEDIATE")
+    assert [watch._tick(), watch._tick()] == [watch.TICK_SECONDS] * 2
+    assert not journal.get(job.id).seen
+    writer.execute("ROLLBACK")
+    writer.close()
+    assert watch._tick() is None
+    assert journal.get(job.id).seen
+    assert len(laid) == 1
