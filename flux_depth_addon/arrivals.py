@@ -22,8 +22,8 @@ from_this_file: set[str] = set()
 news: dict[str, Job] = {}
 """By id, what ended while nobody was looking at its file: told until it is looked at or waved away."""
 
-unseen: list[Job] = []
-"""What ended and was neither shown nor noted as seen, newest first."""
+unseen: dict[str, Job] = {}
+"""By id, what ended and was neither shown nor noted as seen."""
 
 shown: set[str] = set()
 """By id, what was shown and is not noted as seen in the journal yet."""
@@ -47,19 +47,27 @@ def forget() -> None:
     news.clear()
 
 
-def note(jobs: Mapping[str, Job]) -> None:
-    """Remember which jobs ended and were not seen, and which of them ended for a file that is not open."""
-    ended = [job for job in jobs.values() if job.step in ENDED and not job.seen]
-    shown.intersection_update(job.id for job in ended)
-    unseen[:] = [job for job in ended if job.id not in shown]
-    for job_id in news.keys() - jobs.keys():
-        del news[job_id]
-    news.update((job.id, job) for job in unseen if not _belongs_here(job))
+def note(changed: Mapping[str, Job | None]) -> None:
+    """Remember which of these ended and were not seen, and which of them ended for a file that is not open.
+
+    None stands for a job that is not listed any more.
+    """
+    for job_id, job in changed.items():
+        unseen.pop(job_id, None)
+        if job is None or job.seen or job.step not in ENDED:
+            shown.discard(job_id)
+        elif job_id not in shown:
+            unseen[job_id] = job
+        if job is None:
+            news.pop(job_id, None)
+        elif job_id in unseen and not _belongs_here(job):
+            news[job_id] = job
 
 
 def unplaced() -> list[Job]:
     """Pictures of the open file that were not shown yet, oldest first."""
-    return [job for job in reversed(unseen) if job.result and _belongs_here(job)]
+    pictures = [job for job in unseen.values() if job.result and _belongs_here(job)]
+    return sorted(pictures, key=lambda job: job.created)
 
 
 def place(jobs: list[Job]) -> None:
@@ -75,12 +83,13 @@ def place(jobs: list[Job]) -> None:
 
 def note_failed_in_sight() -> None:
     """What failed for the open file was shown: it is in the list."""
-    _were_shown([job for job in unseen if job.step == "FAILED" and _belongs_here(job)])
+    _were_shown([job for job in unseen.values() if job.step == "FAILED" and _belongs_here(job)])
 
 
 def _were_shown(jobs: list[Job]) -> None:
-    shown.update(job.id for job in jobs)
-    unseen[:] = [job for job in unseen if job.id not in shown]
+    for job in jobs:
+        shown.add(job.id)
+        del unseen[job.id]
 
 
 def summary() -> str:

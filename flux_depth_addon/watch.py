@@ -33,8 +33,8 @@ TICK_SECONDS = 0.25
 AT_ONCE = 0.01
 """Seconds until the next tick while there is more to do, so that the window can draw in between."""
 
-ROWS = 16
-"""How many of the journal's rows one tick reads at most: some 40 microseconds each."""
+ROWS = 8
+"""How many of the journal's rows one tick reads at most: some 60 microseconds each."""
 
 FOLDER_SECONDS = 5.0
 """How often the disk is asked whether the journal is still there: it may be a slow one."""
@@ -79,10 +79,10 @@ _version: tuple[int, int] | None = None
 _last_change = 0
 """The number of the last change that was read."""
 
-_worked_out: dict[str, Job] = {}
-"""The jobs from which all else here was worked out."""
+_before: dict[str, Job | None] = {}
+"""What changed and was not worked out yet, as it was before; None for what is new."""
 
-_waiting: list[Job] = []
+_waiting: dict[str, Job] = {}
 _drawn: tuple[object, ...] = ()
 """What was shown when redrawing was last asked for."""
 
@@ -128,8 +128,8 @@ def start_worker() -> None:
 
 
 def on_their_way() -> list[Job]:
-    """The jobs that are not finished, newest first."""
-    return _waiting
+    """The jobs that are not finished."""
+    return list(_waiting.values())
 
 
 def hindrance(job: Job) -> str:
@@ -155,7 +155,8 @@ def _read() -> bool:
     version = _opened().version()
     if version == _version:
         return True
-    found, _last_change, whole = _opened().changes(_last_change, newest=LISTED, limit=ROWS)
+    newest = LISTED if _version is None else None
+    found, _last_change, whole = _opened().changes(_last_change, limit=ROWS, newest=newest)
     _take_over(found)
     if whole:
         _work_out()
@@ -164,30 +165,36 @@ def _read() -> bool:
 
 
 def _take_over(found: list[Job]) -> None:
+    for job in found:
+        _before.setdefault(job.id, jobs.get(job.id))
     grown = any(job.id not in jobs for job in found)
     jobs.update((job.id, job) for job in found)
     if grown:
-        newest = sorted(jobs.values(), key=lambda job: job.created, reverse=True)[:LISTED]
+        newest = sorted(jobs.values(), key=lambda job: job.created, reverse=True)
+        for job in newest[LISTED:]:
+            _before.setdefault(job.id, job)
         jobs.clear()
-        jobs.update((job.id, job) for job in newest)
+        jobs.update((job.id, job) for job in newest[:LISTED])
 
 
 def _work_out() -> None:
-    """All that follows from the jobs and is asked for more often than they change."""
-    global session, month, _worked_out
+    """What follows from the changes, so that nobody goes through all jobs at a redraw."""
+    global session, month
     connections.clear()
     connections.update(_opened().connections())
-    changed = [job for job in jobs.values() if _worked_out.get(job.id) is not job]
-    if session is None or any(_money(job) != _money(_worked_out.get(job.id)) for job in changed):
+    changed = {job_id: jobs.get(job_id) for job_id in _before}
+    if session is None or any(_money(job) != _money(_before[job_id]) for job_id, job in changed.items()):
         from .core.ledger import month_began
 
         session, month = _opened().ledger(_started), _opened().ledger(month_began())
-    if not _worked_out or jobs.keys() != _worked_out.keys():
-        _fill_list()
+    _fill_list()
     waited = len(_waiting)
-    _waiting[:] = [job for job in jobs.values() if not job.is_final]
-    arrivals.note(jobs)
-    _worked_out = dict(jobs)
+    for job_id, job in changed.items():
+        _waiting.pop(job_id, None)
+        if job and not job.is_final:
+            _waiting[job_id] = job
+    arrivals.note(changed)
+    _before.clear()
     if waited != len(_waiting):
         _redraw_status_bars()
 
@@ -217,7 +224,7 @@ def _look() -> float | None:
     if not (folders or _is_there()):
         let_go_of_journal()
         return None
-    if _import_next():
+    if _journal is None and _import_next():
         return AT_ONCE
     if folders:
         _look_elsewhere(folders.pop(0))
@@ -279,7 +286,12 @@ def _tell_worker() -> None:
 def _keep_worker() -> None:
     """A worker that idled out, or died, is replaced when there is work that it may do."""
     global _restart_at
-    if not _waiting or worker_process.running() or time.monotonic() < _restart_at or all(map(hindrance, _waiting)):
+    if (
+        not _waiting
+        or worker_process.running()
+        or time.monotonic() < _restart_at
+        or all(map(hindrance, on_their_way()))
+    ):
         return
     _restart_at = time.monotonic() + RESTART_SECONDS
     died_of = worker_process.last_words(preferences.data_folder())
@@ -290,6 +302,8 @@ def _keep_worker() -> None:
 
 def _fill_list() -> None:
     rows = bpy.context.window_manager.flux_depth_jobs
+    if None not in _before.values() and len(rows) == len(jobs):
+        return
     rows.clear()
     for job_id in jobs:
         rows.add().name = job_id
@@ -333,26 +347,23 @@ def _redraw_status_bars() -> None:
 
 def let_go_of_journal() -> None:
     """Close it; the next look opens it anew."""
-    global _journal, _last_change, session, month
+    global _journal, _version, _last_change, session, month
     if _journal:
         _journal.close()
-    _journal = session = month = None
+    _journal = _version = session = month = None
     _last_change = 0
+    _before.update(jobs)
     for known in (jobs, connections, _waiting, arrivals.unseen):
         known.clear()
-    _work_out_anew()
-
-
-def _work_out_anew() -> None:
-    global _version
-    _version = None
-    _worked_out.clear()
 
 
 @persistent
 def _another_file(*_ignored: object) -> None:
+    """Its jobs are others: all is worked out anew."""
+    global _version
     arrivals.another_file()
-    _work_out_anew()
+    _before.update(dict.fromkeys(jobs))
+    _version = None
     follow()
 
 

@@ -24,6 +24,8 @@ CLICKS = {"execute", "invoke", "register", "unregister"}
 BLENDERS_OWN = {"placement.load": "loads an image", "arrivals._push_undo": "makes an undo step"}
 """Functions that wait for Blender's own work and do little else; told apart, and taken off what called them."""
 
+CALLED = {name.rpartition(".")[2] for name in BLENDERS_OWN}
+
 TRESPASSES = ("open", "os.", "glob.", "shutil.", "tempfile.", "socket.", "sqlite3.connect", "subprocess.", "time.sleep")
 """The beginnings of Python's audit events of disk, network, other programs, and sleep."""
 
@@ -50,16 +52,24 @@ def name_of(code: CodeType) -> str:
 
 
 class Stopwatch:
-    """Within it, the seconds of each entry; needs sys.monitoring, which Python has from 3.12 on."""
+    """Within it, the seconds of each entry; needs sys.monitoring, which Python has from 3.12 on.
+
+    What an entry calls is not listened to, except for its beginning: that would take longer than what is measured.
+    """
 
     TOOL = 4
 
     def __init__(self) -> None:
         self.seconds: dict[str, list[float]] = defaultdict(list)
+        self.worked: dict[str, list[float]] = defaultdict(list)
+        """The same without the time in which the machine did something else."""
         self._folder = folder()
-        self._entry: FrameType | None = None
-        self._aside: FrameType | None = None
-        self._began = self._aside_began = self._aside_seconds = 0.0
+        self._entries: set[int] = set()
+        self._entry: CodeType | None = None
+        self._began = self._worked = 0.0
+        self._depth = 0
+        self._aside: CodeType | None = None
+        self._aside_began = self._aside_seconds = 0.0
 
     def __enter__(self) -> Stopwatch:
         listen, events = sys.monitoring, sys.monitoring.events
@@ -81,30 +91,47 @@ class Stopwatch:
         if not code.co_filename.startswith(self._folder):
             return sys.monitoring.DISABLE  # of this function nothing is told again
         if self._entry is None:
-            self._entry, self._aside_seconds = sys._getframe(1), 0.0
+            self._hear_the_end_of(code)
+            self._entry, self._depth, self._aside_seconds = code, 1, 0.0
+            self._worked = time.thread_time()
             self._began = time.perf_counter()
-        elif self._aside is None and name_of(code) in BLENDERS_OWN:
-            self._aside, self._aside_began = sys._getframe(1), time.perf_counter()
+        elif code is self._entry:
+            self._depth += 1
+        elif code.co_name in CALLED and self._aside is None and name_of(code) in BLENDERS_OWN:
+            self._hear_the_end_of(code)
+            self._aside, self._aside_began = code, time.perf_counter()
         return None
 
-    def _left(self, code: CodeType, _offset: int, _value: object) -> None:
-        now, frame = time.perf_counter(), sys._getframe(1)
-        if frame is self._entry:
-            self.seconds[name_of(code)].append(now - self._began - self._aside_seconds)
-            self._entry = None
-        elif frame is self._aside:
+    def _left(self, code: CodeType, _offset: int, value: object) -> object:
+        now, worked = time.perf_counter(), time.thread_time()
+        if code is self._entry:
+            self._depth -= 1
+            if self._depth == 0:
+                self.seconds[name_of(code)].append(now - self._began - self._aside_seconds)
+                self.worked[name_of(code)].append(worked - self._worked - self._aside_seconds)
+                self._entry = None
+        elif code is self._aside:
             self._aside_seconds += now - self._aside_began
             self.seconds[f"{name_of(code)}: {BLENDERS_OWN[name_of(code)]}"].append(now - self._aside_began)
             self._aside = None
+        elif id(code) not in self._entries and not isinstance(value, BaseException):  # whose telling is for all
+            return sys.monitoring.DISABLE
+        return None
+
+    def _hear_the_end_of(self, code: CodeType) -> None:
+        if id(code) not in self._entries:
+            self._entries.add(id(code))
+            sys.monitoring.restart_events()
 
 
-def histogram(seconds: Mapping[str, list[float]]) -> str:
-    """A line for each entry: its milliseconds, and how many fell into which bucket."""
-    heads = ["median", "p99", "worst", *(f"< {bucket:g}" for bucket in BUCKETS), "more"]
+def histogram(seconds: Mapping[str, list[float]], worked: Mapping[str, list[float]]) -> str:
+    """A line for each entry: its milliseconds, the worst without what else the machine did, and how many fell where."""
+    heads = ["median", "p99", "worst", "own", *(f"< {bucket:g}" for bucket in BUCKETS), "more"]
     lines = [f"{'milliseconds of':48} {'count':>6}" + "".join(f"{head:>9}" for head in heads)]
     for entry, found in sorted(seconds.items()):
-        told = [f"{each:9.3f}" for each in (median(found) * 1e3, p99(found) * 1e3, max(found) * 1e3)]
-        lines.append(f"{entry:48} {len(found):6}" + "".join(told) + "".join(f"{each:9}" for each in counted(found)))
+        figures = (median(found), p99(found), max(found), max(worked.get(entry, [0.0])))
+        told = "".join(f"{figure * 1e3:9.3f}" for figure in figures)
+        lines.append(f"{entry:48} {len(found):6}{told}" + "".join(f"{each:9}" for each in counted(found)))
     return "\n".join(lines)
 
 

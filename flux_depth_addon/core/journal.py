@@ -121,14 +121,15 @@ class Journal:
         """The newest jobs first."""
         return list(self._select("ORDER BY created DESC LIMIT ?", limit))
 
-    def changes(self, since: int, *, newest: int, limit: int) -> tuple[list[Job], int, bool]:
-        """Of the newest jobs, those that were entered or changed after change number `since`, at most `limit` of them.
+    def changes(self, since: int, *, limit: int, newest: int | None = None) -> tuple[list[Job], int, bool]:
+        """The jobs that were entered or changed after change number `since`, at most `limit`, or only of the `newest`.
 
         With the number of the last of these changes, and whether there are no more.
         """
-        among = "(SELECT min(created) FROM (SELECT created FROM job ORDER BY created DESC LIMIT ?))"
-        clause = f"WHERE changed > ? AND created >= {among} ORDER BY changed LIMIT ?"
-        rows = self._database.read(f"SELECT * FROM job {clause}", since, newest, limit)
+        of_newest = "(SELECT min(created) FROM (SELECT created FROM job ORDER BY created DESC LIMIT ?))"
+        clause = "WHERE changed > ?" if newest is None else f"WHERE changed > ? AND created >= {of_newest}"
+        values = (since, limit) if newest is None else (since, newest, limit)
+        rows = self._database.read(f"SELECT * FROM job {clause} ORDER BY changed LIMIT ?", *values)
         return list(self._readable(rows)), rows[-1]["changed"] if rows else since, len(rows) < limit
 
     def unfinished(self) -> list[Job]:

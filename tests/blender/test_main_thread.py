@@ -102,7 +102,7 @@ def test_a_tick_without_news_has_nothing_drawn(ready, part, monkeypatch):
 
 def test_after_a_start_many_jobs_are_read_over_several_ticks(ready, part):
     watch = part("watch")
-    enter(part, 40, step=part("core.job").Step.CANCELLED)
+    enter(part, 20, step=part("core.job").Step.CANCELLED)
     watch.let_go_of_journal()
     pauses = [watch._tick()]
     assert 0 < len(watch.jobs) <= watch.ROWS

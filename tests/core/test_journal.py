@@ -146,24 +146,24 @@ def test_asking_for_the_version_takes_microseconds(journal: Journal) -> None:
 
 def test_what_changed_is_read_and_nothing_else(journal: Journal, other: Journal, add: Add) -> None:
     first, second = add(), add()
-    jobs, last, whole = journal.changes(0, newest=9, limit=9)
+    jobs, last, whole = journal.changes(0, limit=9)
     assert ([job.id for job in jobs], whole) == ([first.id, second.id], True)
-    assert journal.changes(last, newest=9, limit=9) == ([], last, True)
+    assert journal.changes(last, limit=9) == ([], last, True)
     other.cancel(first.id)
-    jobs, last, _ = journal.changes(last, newest=9, limit=9)
+    jobs, last, _ = journal.changes(last, limit=9)
     assert [(job.id, job.step) for job in jobs] == [(first.id, Step.CANCELLED)]
     other.mark_seen([second.id])
-    jobs, _, _ = journal.changes(last, newest=9, limit=9)
+    jobs, _, _ = journal.changes(last, limit=9)
     assert [(job.id, job.seen) for job in jobs] == [(second.id, True)]
 
 
 def test_a_sign_of_life_is_no_change_that_anyone_is_shown(journal: Journal, other: Journal, add: Add) -> None:
     add()
-    last = journal.changes(0, newest=9, limit=9)[1]
+    last = journal.changes(0, limit=9)[1]
     job = other.claim(providers=PROVIDERS)
     assert job
     other.keep([job.id])
-    assert journal.changes(last, newest=9, limit=9) == ([], last, True)
+    assert journal.changes(last, limit=9) == ([], last, True)
 
 
 def test_changes_come_in_portions_and_of_the_newest_jobs_alone(journal: Journal, add: Add) -> None:
@@ -171,7 +171,7 @@ def test_changes_come_in_portions_and_of_the_newest_jobs_alone(journal: Journal,
     found: list[str] = []
     last, whole, portions = 0, False, 0
     while not whole:
-        portion, last, whole = journal.changes(last, newest=5, limit=2)
+        portion, last, whole = journal.changes(last, limit=2, newest=5)
         found += [job.id for job in portion]
         portions += 1
     assert (found, portions) == ([job.id for job in jobs[2:]], 3)
@@ -182,9 +182,9 @@ def test_a_damaged_entry_among_the_changes_hides_no_other(journal: Journal, fold
     with sqlite3.connect(folder / "journal.sqlite3") as database:
         database.execute("UPDATE job SET request = '{' WHERE id = ?", (damaged.id,))
     database.close()
-    jobs, last, whole = journal.changes(0, newest=9, limit=1)
+    jobs, last, whole = journal.changes(0, limit=1)
     assert (jobs, whole) == ([], False)
-    jobs, _, _ = journal.changes(last, newest=9, limit=1)
+    jobs, _, _ = journal.changes(last, limit=1)
     assert [job.id for job in jobs] == [sound.id]
 
 
@@ -192,10 +192,10 @@ def test_changes_are_numbered_whatever_the_clock_says(
     journal: Journal, add: Add, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     add()
-    last, now = journal.changes(0, newest=9, limit=9)[1], time.time()
+    last, now = journal.changes(0, limit=9)[1], time.time()
     monkeypatch.setattr(time, "time", lambda: now - 86_400)
     job = add()
-    assert [each.id for each in journal.changes(last, newest=9, limit=9)[0]] == [job.id]
+    assert [each.id for each in journal.changes(last, limit=9)[0]] == [job.id]
 
 
 def test_seen_is_noted_without_waiting_or_not_at_all(journal: Journal, folder: Path, add: Add) -> None:

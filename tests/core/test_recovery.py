@@ -173,10 +173,10 @@ def test_an_older_journal_migrates_and_its_job_goes_on(first_version: Job, folde
 
 def test_the_jobs_of_an_older_journal_are_among_its_changes(first_version: Job, folder: Path) -> None:
     with Journal(folder) as journal:
-        jobs, last, _ = journal.changes(0, newest=9, limit=9)
+        jobs, last, _ = journal.changes(0, limit=9)
         assert [job.id for job in jobs] == [first_version.id]
         journal.mark_seen([first_version.id])
-        assert journal.changes(last, newest=9, limit=9)[0][0].seen
+        assert journal.changes(last, limit=9)[0][0].seen
 
 
 def test_a_journal_is_not_migrated_under_an_older_worker_that_is_fetching(first_version: Job, folder: Path) -> None:
