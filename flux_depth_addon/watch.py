@@ -36,6 +36,9 @@ AT_ONCE = 0.01
 ROWS = 8
 """How many of the journal's rows one tick reads at most: some 60 microseconds each."""
 
+NEWS_SECONDS = 0.7
+"""How long nothing is read after news: with many pictures on their way, one of them moves at every tick."""
+
 FOLDER_SECONDS = 5.0
 """How often the disk is asked whether the journal is still there: it may be a slow one."""
 
@@ -85,6 +88,9 @@ _before: dict[str, Job | None] = {}
 _waiting: dict[str, Job] = {}
 _drawn: tuple[object, ...] = ()
 """What was shown when redrawing was last asked for."""
+
+_news_at = 0.0
+"""When news was found last, on the clock that always goes forward."""
 
 _ask_disk_at = 0.0
 _restart_at = 0.0
@@ -151,7 +157,7 @@ def refresh() -> None:
 
 def _read() -> bool:
     """Take over what was committed since the last look, some rows at most; whether that was all."""
-    global _version, _last_change
+    global _version, _last_change, _news_at
     version = _opened().version()
     if version == _version:
         return True
@@ -160,7 +166,7 @@ def _read() -> bool:
     _take_over(found)
     if whole:
         _work_out()
-        _version = version
+        _version, _news_at = version, time.monotonic()
     return whole
 
 
@@ -229,7 +235,7 @@ def _look() -> float | None:
     if folders:
         _look_elsewhere(folders.pop(0))
         return AT_ONCE
-    if not _read():
+    if (_version is None or time.monotonic() > _news_at + NEWS_SECONDS) and not _read():
         return AT_ONCE
     _place_arrivals()
     _tell_worker()

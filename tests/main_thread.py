@@ -24,8 +24,6 @@ CLICKS = {"execute", "invoke", "register", "unregister"}
 BLENDERS_OWN = {"placement.load": "loads an image", "arrivals._push_undo": "makes an undo step"}
 """Functions that wait for Blender's own work and do little else; told apart, and taken off what called them."""
 
-CALLED = {name.rpartition(".")[2] for name in BLENDERS_OWN}
-
 TRESPASSES = ("open", "os.", "glob.", "shutil.", "tempfile.", "socket.", "sqlite3.connect", "subprocess.", "time.sleep")
 """The beginnings of Python's audit events of disk, network, other programs, and sleep."""
 
@@ -52,9 +50,10 @@ def name_of(code: CodeType) -> str:
 
 
 class Stopwatch:
-    """Within it, the seconds of each entry; needs sys.monitoring, which Python has from 3.12 on.
+    """The seconds of each entry; needs sys.monitoring, which Python has from 3.12 on.
 
-    What an entry calls is not listened to, except for its beginning: that would take longer than what is measured.
+    First it learns which functions are entries, then it listens to these alone: to be told of every function that an
+    entry calls would take longer than what is measured.
     """
 
     TOOL = 4
@@ -64,64 +63,79 @@ class Stopwatch:
         self.worked: dict[str, list[float]] = defaultdict(list)
         """The same without the time in which the machine did something else."""
         self._folder = folder()
-        self._entries: set[int] = set()
-        self._entry: CodeType | None = None
-        self._began = self._worked = 0.0
+        self._codes: set[CodeType] = set()
+        self._running: CodeType | None = None
         self._depth = 0
+        self._began = self._aside_began = (0.0, 0.0)
         self._aside: CodeType | None = None
-        self._aside_began = self._aside_seconds = 0.0
 
-    def __enter__(self) -> Stopwatch:
+    def learn(self) -> None:
+        """From now on, remember whom Blender calls."""
         listen, events = sys.monitoring, sys.monitoring.events
         listen.use_tool_id(self.TOOL, "main thread")
+        listen.register_callback(self.TOOL, events.PY_START, self._learn)
+        listen.set_events(self.TOOL, events.PY_START)
+
+    def start(self) -> None:
+        """From now on, time them."""
+        listen, events = sys.monitoring, sys.monitoring.events
         listen.register_callback(self.TOOL, events.PY_START, self._entered)
         listen.register_callback(self.TOOL, events.PY_RETURN, self._left)
         listen.register_callback(self.TOOL, events.PY_UNWIND, self._left)
-        listen.set_events(self.TOOL, events.PY_START | events.PY_RETURN | events.PY_UNWIND)
-        listen.restart_events()
-        return self
+        listen.set_events(self.TOOL, events.PY_UNWIND)
+        for code in self._codes:
+            listen.set_local_events(self.TOOL, code, events.PY_START | events.PY_RETURN)
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def stop(self) -> None:
+        """Listen no more."""
         sys.monitoring.set_events(self.TOOL, 0)
+        for code in self._codes:
+            sys.monitoring.set_local_events(self.TOOL, code, 0)
         sys.monitoring.free_tool_id(self.TOOL)
 
-    def _entered(self, code: CodeType, _offset: int) -> object:
+    def _learn(self, code: CodeType, _offset: int) -> object:
         if not code.co_filename.startswith(self._folder):
             return sys.monitoring.DISABLE  # of this function nothing is told again
-        if self._entry is None:
-            self._hear_the_end_of(code)
-            self._entry, self._depth, self._aside_seconds = code, 1, 0.0
-            self._worked = time.thread_time()
-            self._began = time.perf_counter()
-        elif code is self._entry:
+        callers = list(frames())[2:]  # without this function and the one that it is about
+        if name_of(code) in BLENDERS_OWN or not any(is_within(frame.f_code, self._folder) for frame in callers):
+            self._codes.add(code)
+        return None
+
+    def _entered(self, code: CodeType, _offset: int) -> None:
+        if self._running is None:
+            self._running, self._depth = code, 1
+            self._began = moment()
+        elif code is self._running:
             self._depth += 1
-        elif code.co_name in CALLED and self._aside is None and name_of(code) in BLENDERS_OWN:
-            self._hear_the_end_of(code)
-            self._aside, self._aside_began = code, time.perf_counter()
-        return None
+        elif self._aside is None and name_of(code) in BLENDERS_OWN:
+            self._aside, self._aside_began = code, moment()
 
-    def _left(self, code: CodeType, _offset: int, value: object) -> object:
-        now, worked = time.perf_counter(), time.thread_time()
-        if code is self._entry:
+    def _left(self, code: CodeType, _offset: int, _value: object) -> None:
+        if code is self._running:
             self._depth -= 1
-            if self._depth == 0:
-                self.seconds[name_of(code)].append(now - self._began - self._aside_seconds)
-                self.worked[name_of(code)].append(worked - self._worked - self._aside_seconds)
-                self._entry = None
+            if not self._depth:
+                self._note(name_of(code), self._began)
+                self._running = None
         elif code is self._aside:
-            self._aside_seconds += now - self._aside_began
-            self.seconds[f"{name_of(code)}: {BLENDERS_OWN[name_of(code)]}"].append(now - self._aside_began)
+            taken = self._note(f"{name_of(code)}: {BLENDERS_OWN[name_of(code)]}", self._aside_began)
+            self._began = (self._began[0] + taken[0], self._began[1] + taken[1])
             self._aside = None
-        elif id(code) not in self._entries and not isinstance(value, BaseException):  # whose telling is for all
-            return sys.monitoring.DISABLE
-        return None
 
-    def _hear_the_end_of(self, code: CodeType) -> None:
-        if id(code) not in self._entries:
-            self._entries.add(id(code))
-            sys.monitoring.restart_events()
+    def _note(self, name: str, began: tuple[float, float]) -> tuple[float, float]:
+        passed, worked = (now - then for now, then in zip(moment(), began, strict=True))
+        self.seconds[name].append(passed)
+        self.worked[name].append(worked)
+        return passed, worked
+
+
+def moment() -> tuple[float, float]:
+    """Seconds on the clock, and seconds that this thread has worked."""
+    return time.perf_counter(), time.thread_time()
+
+
+def is_within(code: CodeType, path: str) -> bool:
+    """Whether it is written in a file below that folder."""
+    return code.co_filename.startswith(path)
 
 
 def histogram(seconds: Mapping[str, list[float]], worked: Mapping[str, list[float]]) -> str:
@@ -177,7 +191,7 @@ class Trespasses:
 
     def _judge(self, event: str, arguments: tuple[object, ...]) -> None:
         stack = list(frames())
-        ours = [frame.f_code for frame in stack if frame.f_code.co_filename.startswith(self._folder)]
+        ours = [frame.f_code for frame in stack if is_within(frame.f_code, self._folder)]
         importing = any("importlib._bootstrap" in frame.f_code.co_filename for frame in stack)
         if not ours or importing or ours[-1].co_name in CLICKS or any(name_of(code) in ALLOWED for code in ours):
             return

@@ -140,6 +140,7 @@ def test_a_journal_that_fails_is_said_and_looked_at_again(ready, part, monkeypat
     watch = part("watch")
     job = generate(part)
     error = part("core.errors").JournalError("The journal cannot be used (disk full): make room on the disk.")
+    monkeypatch.setattr(watch, "NEWS_SECONDS", 0.0)
     with monkeypatch.context() as broken:
         broken.setattr(watch, "_read", lambda: (_ for _ in ()).throw(error))
         assert watch._tick() == watch.PROBLEM_SECONDS
@@ -184,6 +185,7 @@ def test_a_failed_look_is_made_again(ready, part, monkeypatch):
     error = part("core.errors").JournalError("The journal cannot be used (locked).")
     while not watch.journal().get(job.id).is_final:
         time.sleep(0.1)
+    monkeypatch.setattr(watch, "NEWS_SECONDS", 0.0)
     with monkeypatch.context() as broken:
         broken.setattr(watch.journal(), "changes", lambda *_, **__: (_ for _ in ()).throw(error))
         watch._tick()

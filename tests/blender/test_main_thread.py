@@ -90,6 +90,7 @@ def test_an_attempt_is_noticed(ready, part, monkeypatch, tmp_path, trespass, tol
 def test_a_tick_without_news_has_nothing_drawn(ready, part, monkeypatch):
     watch, redrawn = part("watch"), []
     monkeypatch.setattr(watch, "redraw", lambda: redrawn.append(1))
+    monkeypatch.setattr(watch, "NEWS_SECONDS", 0.0)
     enter(part, 1, step=part("core.job").Step.CANCELLED)
     watch._tick()
     assert len(redrawn) == 1
@@ -98,6 +99,22 @@ def test_a_tick_without_news_has_nothing_drawn(ready, part, monkeypatch):
     enter(part, 1, step=part("core.job").Step.CANCELLED)
     watch._tick()
     assert len(redrawn) == 2
+
+
+def test_what_moves_all_the_time_is_read_now_and_then(ready, part, monkeypatch):
+    watch, moments = part("watch"), iter(range(1000))
+    monkeypatch.setattr(watch, "NEWS_SECONDS", 3.0)
+    enter(part, 1)
+    watch._tick()
+    looks, read = [], watch._read
+    monkeypatch.setattr(watch, "_read", lambda: looks.append(1) or read())
+    monkeypatch.setattr(watch.time, "monotonic", lambda began=time.monotonic(): began + next(moments) / 2)
+    enter(part, 1)
+    watch._tick()
+    assert looks == []
+    while not looks:
+        watch._tick()
+    assert len(watch.jobs) == 2
 
 
 def test_after_a_start_many_jobs_are_read_over_several_ticks(ready, part):
