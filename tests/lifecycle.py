@@ -92,8 +92,9 @@ def picture(blender: Blender) -> Path:
 
 def result(blender: Blender, job: str) -> Path:
     """The picture of that job, once it is there."""
-    told = f"{part('watch')}.jobs[{job!r}]"
-    wait_until(blender, f"{told}.is_final")
+    jobs = f"{part('watch')}.jobs"
+    told = f"{jobs}[{job!r}]"
+    wait_until(blender, f"{job!r} in {jobs} and {told}.is_final")
     assert blender.python(f"{told}.error_message") == ""
     return Path(blender.python(f"{told}.result"))
 

@@ -102,13 +102,13 @@ def test_a_tick_without_news_has_nothing_drawn(ready, part, monkeypatch):
 
 
 def test_what_moves_all_the_time_is_read_now_and_then(ready, part, monkeypatch):
-    watch, moments = part("watch"), iter(range(1000))
+    watch, moments, began = part("watch"), iter(range(1000)), time.monotonic()
     monkeypatch.setattr(watch, "NEWS_SECONDS", 3.0)
     enter(part, 1)
     watch._tick()
     looks, read = [], watch._read
     monkeypatch.setattr(watch, "_read", lambda: looks.append(1) or read())
-    monkeypatch.setattr(watch.time, "monotonic", lambda began=time.monotonic(): began + next(moments) / 2)
+    monkeypatch.setattr(watch.time, "monotonic", lambda: began + next(moments) / 2)
     enter(part, 1)
     watch._tick()
     assert looks == []
