@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import ctypes
 import sys
-import tempfile
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any, Literal
@@ -15,12 +14,13 @@ import bpy
 import numpy as np
 
 from . import render_result
-from .core.errors import InputError
+from .core.errors import CancelledError, InputError
 from .core.framing import Framing
 from .exr import read_channel
+from .untouched import NAME, nothing_touched
 from .viewplane import Lens, frame_viewplane, overscanned
 
-__all__ = ["Engine", "camera_of", "capture", "frame_aspect", "is_panoramic"]
+__all__ = ["Engine", "camera_of", "capture", "capturing", "frame_aspect", "is_panoramic"]
 
 Engine = Literal["WORKBENCH", "CYCLES", "SCENE"]
 """Who draws: Blender's quickest engine, the one that knows alpha and displacement, or the scene's own."""
@@ -28,16 +28,13 @@ Engine = Literal["WORKBENCH", "CYCLES", "SCENE"]
 ENGINE_IDS = {"WORKBENCH": "BLENDER_WORKBENCH", "CYCLES": "CYCLES"}
 ENGINES = {"BLENDER_WORKBENCH", "CYCLES", "BLENDER_EEVEE", "BLENDER_EEVEE_NEXT"}
 """A foreign engine that fails without a picture would crash Blender as it writes the file."""
-NAME = "FLUX Depth"
 MAX_SIDE = 16384
 MAX_PIXELS = 200_000_000
 """Beyond these a graphics card refuses, or the picture takes more memory than most machines have."""
+Render = Callable[[bpy.types.Scene], Iterable[None]]
+"""Renders a scene to its file, once all that it gives is taken."""
 NO_HIT = 1e9
 """Engines write 1e10 where nothing was hit."""
-RUN_BY_A_RENDER = ("render_", "frame_change_", "depsgraph_update_", "composite_")
-"""How the names of the handlers begin that a render calls."""
-COUNTS_WRONG = bpy.app.version < (4, 3, 0)
-"""Whether `Scene.copy()` leaves a user too many of what lies right under the scene's collection."""
 
 
 def capture(
@@ -53,6 +50,28 @@ def capture(
     Measured along the view axis; from a panoramic camera, along the ray. As in any render, what is off for renders is
     left out; what is only hidden in the viewport, or left out of a local view, is in.
     """
+    steps = capturing(scene=scene, framing=framing, camera=camera, view_layer=view_layer, engine=engine)
+    try:
+        next(steps)
+    except StopIteration as end:
+        return end.value
+    raise AssertionError("what is no job does not wait")
+
+
+def capturing(
+    *,
+    scene: bpy.types.Scene,
+    framing: Framing,
+    camera: bpy.types.Object | None = None,
+    view_layer: str | None = None,
+    engine: Engine = "WORKBENCH",
+    as_job: bool = False,
+) -> Generator[None, None, np.ndarray]:
+    """The same, step by step: yields while Blender renders it as a job of its own, for which it needs a window.
+
+    Workbench is quick and draws on the main thread in any case: it is no job. To break off between two steps, have the
+    job end first, then close the generator.
+    """
     camera = camera or camera_of(scene)
     layer = view_layer or current_layer(scene)
     check(scene, camera, layer, framing, engine)
@@ -64,7 +83,8 @@ def capture(
         frame_control_image(copy, lens, framing)
         keep_one_layer(copy, layer)
         keep_only_depth(copy, engine)
-        z = rendered_depth(copy, folder)
+        render = job_rendered if as_job and copy.render.engine != "BLENDER_WORKBENCH" else rendered
+        z = yield from rendered_depth(copy, folder, render)
     z[z >= NO_HIT] = np.inf
     return z * np.float32(metres(scene))
 
@@ -151,104 +171,6 @@ def failure_said() -> Iterator[None]:
         yield
     except (RuntimeError, OSError, ValueError) as error:
         raise InputError(f"Blender did not render the depth: {str(error).strip()}") from error
-
-
-@contextmanager
-def nothing_touched() -> Iterator[Path]:
-    """A folder for the while, and afterwards the user's Blender as it was, however the while ends.
-
-    What is to be restored is read before anything changes, so that an interruption at any line finds it.
-    """
-    with ExitStack() as stack:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="flux_depth_")))
-        stack.enter_context(silent_handlers())
-        stack.enter_context(nothing_left_behind())
-        stack.enter_context(render_result.kept(bpy.data.scenes.new(NAME), folder))
-        stack.enter_context(nothing_in_front())
-        stack.enter_context(users_counted_anew(folder))
-        stack.enter_context(nothing_left_behind())
-        yield folder
-
-
-@contextmanager
-def silent_handlers() -> Iterator[None]:
-    """Keep other add-ons out of our render: their handlers may raise, save files or change the user's scene.
-
-    They hear of what the user changed just before, and not of what we set off.
-    """
-    bpy.context.view_layer.update()
-    names = (name for name in dir(bpy.app.handlers) if name.startswith(RUN_BY_A_RENDER))
-    lists = [getattr(bpy.app.handlers, name) for name in names]
-    kept = [list(handlers) for handlers in lists]
-    try:
-        for handlers in lists:
-            handlers.clear()
-        yield
-    finally:
-        bpy.context.view_layer.update()
-        for handlers, before in zip(lists, kept, strict=True):
-            handlers[:] = before + [each for each in handlers if each not in before]  # added meanwhile
-
-
-@contextmanager
-def nothing_in_front() -> Iterator[None]:
-    """Turn objects' In Front off for the while: Workbench would give them the depth of the near clip plane."""
-    things = {thing for thing in bpy.data.objects if thing.show_in_front}
-    try:
-        show_in_front(things, False)
-        yield
-    finally:
-        show_in_front(things, True)
-
-
-def show_in_front(things: set[bpy.types.Object], shown: bool) -> None:
-    """Set together, objects are not marked as changed, for which Blender would call their simulations outdated.
-
-    What is linked it passes over and takes no value for: that is set one by one.
-    """
-    own = [thing for thing in bpy.data.objects if not thing.is_property_readonly("show_in_front")]
-    values = [shown if thing in things else thing.show_in_front for thing in own]
-    bpy.data.objects.foreach_set("show_in_front", values + [False] * (len(bpy.data.objects) - len(own)))
-    for thing in things.difference(own):
-        thing.show_in_front = shown
-
-
-@contextmanager
-def nothing_left_behind() -> Iterator[None]:
-    """Remove every data-block that was made meanwhile, whoever made it."""
-    before = set(data_blocks())
-    try:
-        yield
-    finally:
-        bpy.data.batch_remove([block for uid, block in data_blocks().items() if uid not in before])
-
-
-def data_blocks() -> dict[int, bpy.types.ID]:
-    """All that is in the file, by the number that is given once in a session."""
-    kinds = (each.identifier for each in bpy.data.bl_rna.properties if each.type == "COLLECTION")
-    return {block.session_uid: block for kind in kinds for block in getattr(bpy.data, kind)}
-
-
-@contextmanager
-def users_counted_anew(folder: Path) -> Iterator[None]:
-    """Where a copied scene would leave wrong counts of users: appending anything makes Blender count, as opening does.
-
-    Too many users would keep what the user deletes in the file.
-    """
-    if not COUNTS_WRONG:
-        yield
-        return
-    library = str(folder / "count.blend")
-    with nothing_left_behind():
-        bpy.data.libraries.write(library, {bpy.data.texts.new(NAME)})
-    try:
-        yield
-    finally:
-        with nothing_left_behind():
-            with bpy.data.libraries.load(library) as (there, here):
-                here.texts = there.texts
-            if render_result.find():  # it has a user that nothing but a render gives
-                render_result.forget(bpy.data.scenes.new(NAME), folder)
 
 
 def disposable_scene(scene: bpy.types.Scene) -> bpy.types.Scene:
@@ -368,12 +290,49 @@ def switch_off(owner: Any, *names: str) -> None:
         setattr(owner, name, False)
 
 
-def rendered_depth(copy: bpy.types.Scene, folder: Path) -> np.ndarray:
+def rendered_depth(copy: bpy.types.Scene, folder: Path, render: Render) -> Generator[None, None, np.ndarray]:
     """Render the copy and read its Z pass, in Blender units. Raises RuntimeError, OSError or ValueError."""
     path = folder / "depth.exr"
     copy.render.filepath = str(path)
     try:
-        bpy.ops.render.render(scene=copy.name, write_still=True)
+        yield from render(copy)
         return read_channel(path, ".Depth.Z")
     finally:
         render_result.forget(copy, folder)
+
+
+def rendered(copy: bpy.types.Scene) -> tuple[()]:
+    """Blender is held up by the render, so that there is nothing to wait for."""
+    bpy.ops.render.render(scene=copy.name, write_still=True)
+    return ()
+
+
+def job_rendered(copy: bpy.types.Scene) -> Iterator[None]:
+    """Blender draws its progress meanwhile, and Esc cancels it, which raises CancelledError.
+
+    Its interface is locked: nothing can be edited, saved or undone while the disposable scene is there. Without that
+    lock, the view drawn during a render has taken 4.3.2 down.
+    """
+    copy.render.use_lock_interface = True
+    complete: list[bool] = []
+    heard = bpy.app.handlers.render_complete  # a picture is written of a cancelled render, too
+    heard.append(note := lambda *_ignored: complete.append(True))
+    try:
+        start_job(copy)
+        while bpy.app.is_job_running("RENDER"):
+            yield
+    finally:
+        heard.remove(note)
+    if not complete:
+        raise CancelledError("Cancelled: nothing was sent")
+
+
+def start_job(copy: bpy.types.Scene) -> None:
+    """Without Blender's render window; what the preferences say of it, and whether they are saved, stays as it is."""
+    preferences = bpy.context.preferences
+    shown_in, changed = preferences.view.render_display_type, preferences.is_dirty
+    try:
+        preferences.view.render_display_type = "NONE"
+        bpy.ops.render.render("INVOKE_DEFAULT", scene=copy.name, write_still=True)
+    finally:
+        preferences.view.render_display_type, preferences.is_dirty = shown_in, changed

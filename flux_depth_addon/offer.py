@@ -49,7 +49,8 @@ class FLUXDEPTH_OT_use(JobButton):
     def run(self, _context: bpy.types.Context) -> None:
         job = watch.journal().get(self.job_id)
         if self.anew:
-            bpy.ops.flux_depth.generate(anew=True, shown_model=job.request.model, shown_price=self.price)
+            shown = {"shown_model": job.request.model, "shown_price": self.price}
+            bpy.ops.flux_depth.generate("INVOKE_DEFAULT", anew=True, confirmed=True, **shown)
         else:
             placement.place(job)
 

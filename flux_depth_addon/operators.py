@@ -1,40 +1,25 @@
 """What the buttons do. Thin: the work is in plain functions elsewhere, and every failure ends here as one sentence."""
 
-import os
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import bpy
 from bpy.app.handlers import persistent
-from bpy.props import BoolProperty
+from bpy.props import BoolProperty, EnumProperty
 
-from . import obstacles, offer, output, placement, preferences, watch
-from .button import Button, JobButton, PaidButton
+from . import depth_preview, obstacles, offer, output, placement, preferences, watch
+from .button import Button, JobButton, PaidButton, RenderingButton, failure
 from .core.errors import InputError
-from .properties import (
-    camera_of,
-    choice_of,
-    depth_settings_of,
-    framing_of,
-    model_of,
-    model_or_none,
-    request_of,
-)
+from .properties import camera_of, model_or_none, request_of
 
 if TYPE_CHECKING:
-    from PIL.Image import Image as PictureImage
+    from collections.abc import Iterator
 
-    from .core.depth_map import DepthSettings, Verdict
-    from .core.framing import Framing
     from .core.job import Job
 
-PREVIEW = "FLUX Depth Preview"
-verdicts: dict[int, "Verdict"] = {}
-"""By the scene's id for this session, what the last preview found; forgotten with the file."""
 
-
-class FLUXDEPTH_OT_preview_depth(Button):
+class FLUXDEPTH_OT_preview_depth(RenderingButton):
     """Render the depth map into the Image Editor. Free, and nothing leaves this computer"""
 
     bl_idname = "flux_depth.preview_depth"
@@ -44,16 +29,14 @@ class FLUXDEPTH_OT_preview_depth(Button):
     def poll(cls, context: bpy.types.Context) -> bool:
         return _allowed(cls, obstacles.no_view(context))
 
-    def run(self, context: bpy.types.Context) -> None:
-        scene, settings = context.scene, context.scene.flux_depth
-        framing, depth = framing_of(scene, model_of(settings)), depth_settings_of(scene)
-        picture, verdict = _depth_map(context, framing, depth, choice_of(settings, "engine"))
-        verdicts[scene.session_uid] = verdict
-        placement.show_in_editor(_preview_image(picture), open_one=True)
+    def steps(self, context: bpy.types.Context, *, as_job: bool) -> "Iterator[None]":
+        scene, view_layer = context.scene, context.view_layer
+        yield from depth_preview.rendering(depth_preview.view_of(scene, view_layer), as_job=as_job)
+        verdict = depth_preview.show(scene, open_one=True)
         self.report({"INFO"} if verdict.good else {"WARNING"}, verdict.sentence)
 
 
-class FLUXDEPTH_OT_follow_advice(Button):
+class FLUXDEPTH_OT_follow_advice(RenderingButton):
     """Set near and far as the preview advises, and preview again"""
 
     bl_idname = "flux_depth.follow_advice"
@@ -62,21 +45,54 @@ class FLUXDEPTH_OT_follow_advice(Button):
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
-        verdict = verdicts.get(context.scene.session_uid)
+        verdict = depth_preview.verdicts.get(context.scene.session_uid)
         return _allowed(cls, "" if verdict and verdict.better else "The preview advises nothing")
 
-    def run(self, context: bpy.types.Context) -> None:
+    def steps(self, context: bpy.types.Context, *, as_job: bool) -> "Iterator[None]":
         from .capture import metres
 
-        settings, better = context.scene.flux_depth, verdicts[context.scene.session_uid].better
+        settings, better = context.scene.flux_depth, depth_preview.verdicts[context.scene.session_uid].better
         for end in ("near", "far"):
             distance = getattr(better, end)
             setattr(settings, f"use_{end}", distance is not None)
             setattr(settings, end, (distance or 0) / metres(context.scene) or getattr(settings, end))
-        FLUXDEPTH_OT_preview_depth.run(self, context)
+        yield from FLUXDEPTH_OT_preview_depth.steps(self, context, as_job=as_job)
 
 
-class FLUXDEPTH_OT_generate(PaidButton):
+class FLUXDEPTH_OT_pick_depth(Button):
+    """Click on what is to be this near or this far; with Ctrl, the whole object counts"""
+
+    bl_idname = "flux_depth.pick_depth"
+    bl_label = "Pick Depth"
+    bl_options = {"UNDO"}
+
+    end: EnumProperty(items=[("near", "Near", ""), ("far", "Far", "")], options={"SKIP_SAVE"})
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        return _allowed(cls, obstacles.no_view(context))
+
+    def invoke(self, context: bpy.types.Context, _event: bpy.types.Event) -> set[str]:
+        from .eyedropper import Eyedropper  # only for whoever picks: it would make every start of Blender slower
+
+        self.eyedropper = Eyedropper(context, self.end)
+        context.window_manager.modal_handler_add(self)
+        return {"RUNNING_MODAL"}
+
+    def modal(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
+        outcome: set[str] = set()
+        if sentence := failure(lambda: outcome.update(self.eyedropper.handle(context, event))):
+            self.report({"WARNING"}, sentence)
+            outcome = {"CANCELLED"}
+        if outcome & {"CANCELLED", "FINISHED"}:
+            self.cancel(context)
+        return outcome
+
+    def cancel(self, context: bpy.types.Context) -> None:
+        self.eyedropper.put_away(context)
+
+
+class FLUXDEPTH_OT_generate(PaidButton, RenderingButton):
     """Render the depth of the camera's view, send it with the prompt, and go on working while the picture is made"""
 
     bl_idname = "flux_depth.generate"
@@ -93,8 +109,15 @@ class FLUXDEPTH_OT_generate(PaidButton):
         model = model_or_none(context.scene.flux_depth)
         return f"This costs {model.price}." if model and model.price_usd > preferences.asks_above() else ""
 
-    def run(self, context: bpy.types.Context) -> None:
-        from .core.depth_map import png
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        """A script's call, or the end of Blender's own question, which lets no operator wait."""
+        if self.asked:
+            shown = {"shown_model": self.shown_model, "shown_price": self.shown_price}
+            return bpy.ops.flux_depth.generate("INVOKE_DEFAULT", confirmed=True, anew=self.anew, **shown)
+        return super().execute(context)
+
+    def steps(self, context: bpy.types.Context, *, as_job: bool) -> "Iterator[None]":
+        from .core.depth_map import control_image, png
         from .core.request import fingerprint
 
         asked = time.time()
@@ -102,7 +125,9 @@ class FLUXDEPTH_OT_generate(PaidButton):
         model = preferences.table()[request.model]
         self.check_shown(model, model.price)
         path, origin = output.output_of(request), output.origin()
-        picture, _verdict = _depth_map(context, request.framing, request.depth, request.engine)
+        view = depth_preview.view_of(context.scene, context.view_layer)
+        z = yield from depth_preview.rendering(view, as_job=as_job)
+        picture, _verdict = control_image(z, request.depth)
         control = png(picture)
         same = watch.journal().same_as(fingerprint(request, control)) if request.seed and not self.anew else None
         if same:
@@ -198,52 +223,10 @@ def _allowed(cls: type[bpy.types.Operator], reason: str) -> bool:
     return not reason
 
 
-def _depth_map(context: bpy.types.Context, framing: "Framing", depth: "DepthSettings", engine: str) -> tuple:
-    from .capture import capture
-    from .core.depth_map import control_image
-
-    scene = context.scene
-    z = capture(
-        scene=scene,
-        camera=camera_of(scene),
-        view_layer=context.view_layer.name,
-        framing=framing,
-        engine=engine,
-    )
-    return control_image(z, depth)
-
-
-def _preview_image(picture: "PictureImage") -> bpy.types.Image:
-    """The picture as one image data-block that is used again and again.
-
-    From a file: what is only in memory Blender would ask to save when it quits. Taken for sRGB, as the file is by who
-    gets it, it shows on the screen the very values that are sent.
-    """
-    from .core.depth_map import png
-    from .core.picture import write_whole
-
-    path = preferences.data_folder() / "preview.png"
-    try:
-        write_whole(path, png(picture))
-    except OSError as error:
-        raise InputError(f"{path} cannot be written ({error.strerror}).") from None
-    image = next((image for image in bpy.data.images if _shows(image, path)), None) or bpy.data.images.load(str(path))
-    image.name = PREVIEW
-    image.reload()
-    return image
-
-
-def _shows(image: bpy.types.Image, path: Path) -> bool:
-    """Whether an image shows that file as it is: a stranger's may have its name, and show what is not sent."""
-    as_it_is = image.source == "FILE" and image.colorspace_settings.name == "sRGB"
-    altered = image.library or image.use_view_as_render or image.use_multiview
-    here = os.path.normpath(bpy.path.abspath(image.filepath))
-    return as_it_is and not altered and here == os.path.normpath(path)
-
-
 classes = (
     FLUXDEPTH_OT_preview_depth,
     FLUXDEPTH_OT_follow_advice,
+    FLUXDEPTH_OT_pick_depth,
     FLUXDEPTH_OT_generate,
     FLUXDEPTH_OT_cancel,
     FLUXDEPTH_OT_retry,
@@ -254,17 +237,17 @@ _register_classes, _unregister_classes = bpy.utils.register_classes_factory(clas
 
 
 @persistent
-def _forget_verdicts(*_ignored: object) -> None:
-    verdicts.clear()
+def _forget_previews(*_ignored: object) -> None:
+    depth_preview.forget()
 
 
 def register() -> None:
     """Show the buttons to Blender."""
     _register_classes()
-    bpy.app.handlers.load_post.append(_forget_verdicts)
+    bpy.app.handlers.load_post.append(_forget_previews)
 
 
 def unregister() -> None:
     """Take them away."""
-    bpy.app.handlers.load_post.remove(_forget_verdicts)
+    bpy.app.handlers.load_post.remove(_forget_previews)
     _unregister_classes()

@@ -11,6 +11,7 @@ __all__ = [
     "COSTS",
     "Action",
     "BudgetError",
+    "CancelledError",
     "Charged",
     "Cost",
     "DamagedJournalError",
@@ -111,6 +112,10 @@ class InputError(FluxDepthError):
     """The scene, a dial, a file or an argument cannot be used."""
 
     kind, exit_code, action = "input", 2, "settings"
+
+
+class CancelledError(InputError):
+    """The artist broke off what was under way: told as news, not as an error."""
 
 
 class EmptyDepthError(InputError):

@@ -162,10 +162,10 @@ def test_near_and_far_are_metres_whatever_the_scene_s_unit(settings, part):
 
 def test_a_preview_shows_the_map_and_says_what_it_is_worth(settings, part):
     assert bpy.ops.flux_depth.preview_depth() == {"FINISHED"}
-    operators = part("operators")
-    image = bpy.data.images[operators.PREVIEW]
+    depth_preview = part("depth_preview")
+    image = bpy.data.images[depth_preview.PREVIEW]
     assert tuple(image.size) == (1344, 768)
-    assert operators.verdicts[bpy.context.scene.session_uid].sentence
+    assert depth_preview.verdicts[bpy.context.scene.session_uid].sentence
     assert not image.is_dirty, "Blender would ask to save it"
     assert image.colorspace_settings.name == "sRGB", "the screen shows the values that are sent"
 
@@ -173,6 +173,7 @@ def test_a_preview_shows_the_map_and_says_what_it_is_worth(settings, part):
 def test_an_unforeseen_problem_in_a_button_is_one_sentence(part):
     said = []
     button = SimpleNamespace(run=lambda _context: 1 / 0, report=lambda _kind, text: said.append(text))
+    button.ended = lambda sentence: part("button").Button.ended(button, sentence)
     result = part("button").Button.execute(button, None)
     assert result == {"CANCELLED"}
     assert "ZeroDivisionError" in said[0]
@@ -186,7 +187,7 @@ def test_a_distant_thing_makes_the_preview_advise_and_the_button_follows(setting
     bpy.context.object.location = camera.matrix_world @ Vector((0, 0, -900))
     settings.curve = "linear"
     bpy.ops.flux_depth.preview_depth()
-    verdicts = part("operators").verdicts
+    verdicts = part("depth_preview").verdicts
     assert not verdicts[bpy.context.scene.session_uid].good
     assert "set Far to" in verdicts[bpy.context.scene.session_uid].sentence
     assert bpy.ops.flux_depth.follow_advice() == {"FINISHED"}

@@ -534,20 +534,20 @@ def test_a_file_put_in_the_place_of_another_gets_its_picture_and_nothing_else(re
 
 
 def test_an_image_that_has_the_preview_s_name_is_not_taken_for_it(ready, part, blend):
-    operators, colour = part("operators"), (0.0, 1.0, 0.0)
-    theirs = bpy.data.images.new(operators.PREVIEW, 8, 8)
+    depth_preview, colour = part("depth_preview"), (0.0, 1.0, 0.0)
+    theirs = bpy.data.images.new(depth_preview.PREVIEW, 8, 8)
     theirs.pixels[:] = [*colour, 1.0] * 64
     theirs.pack()
     theirs.use_fake_user = True
     set_up(ready)
     hostile.save(blend)
     open_file(blend)
-    first = operators._preview_image(Image.new("RGB", (16, 16), (255, 0, 0)))
-    second = operators._preview_image(Image.new("RGB", (16, 16), (255, 0, 0)))
+    first = depth_preview.image_of(Image.new("RGB", (16, 16), (255, 0, 0)))
+    second = depth_preview.image_of(Image.new("RGB", (16, 16), (255, 0, 0)))
     assert first == second
     assert tuple(first.size) == (16, 16)
     assert tuple(first.pixels[:3]) == (1.0, 0.0, 0.0)
-    assert tuple(bpy.data.images[operators.PREVIEW].pixels[:3]) == pytest.approx(colour, abs=0.01)
+    assert tuple(bpy.data.images[depth_preview.PREVIEW].pixels[:3]) == pytest.approx(colour, abs=0.01)
 
 
 def test_a_slot_that_passes_for_ours_is_laid_on_the_frame(ready, part, blend, tmp_path):

@@ -17,6 +17,7 @@ import bpy
 import pytest
 from bl_ext.user_default.flux_depth import capture as module
 from bl_ext.user_default.flux_depth import exr, render_result, viewplane
+from bl_ext.user_default.flux_depth import untouched as restoring
 from bl_ext.user_default.flux_depth.capture import capture
 from bl_ext.user_default.flux_depth.core.errors import InputError
 from bl_ext.user_default.flux_depth.core.framing import Framing
@@ -124,7 +125,7 @@ def test_handlers_hear_of_what_the_user_changed_and_not_of_the_capture(folder: P
 
 
 STEPS = ("evaluated_lens", "disposable_scene", "keep_simulated", "disposable_camera", "frame_control_image",
-         "keep_one_layer", "keep_only_depth", "rendered_depth", "read_channel")  # fmt: skip
+         "keep_one_layer", "keep_only_depth", "rendered", "read_channel")  # fmt: skip
 
 
 @pytest.mark.parametrize("step", STEPS)
@@ -165,7 +166,8 @@ def everything_at_once(folder: Path) -> bpy.types.Scene:
 
 
 SOURCES = {
-    part.__file__: ast.parse(Path(part.__file__).read_text()) for part in (module, render_result, exr, viewplane)
+    part.__file__: ast.parse(Path(part.__file__).read_text())
+    for part in (module, restoring, render_result, exr, viewplane)
 }
 CLEANING_UP = {
     (file, line)

@@ -1,0 +1,173 @@
+"""The preview: the depth that the last render saw, the verdict on it, and the image that shows the map made of it."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Generator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import bpy
+
+from . import placement, preferences
+from .core.errors import InputError
+from .properties import camera_of, choice_of, depth_settings_of, framing_of, model_of
+
+if TYPE_CHECKING:
+    from numpy import ndarray
+    from PIL.Image import Image as PictureImage
+
+    from .core.depth_map import Verdict
+    from .core.framing import Framing
+
+PREVIEW = "FLUX Depth Preview"
+
+
+class View(NamedTuple):
+    """All that decides what is rendered, and the scene itself apart. Near, far and curve come after."""
+
+    scene: int
+    view_layer: str
+    camera: int
+    frame: float
+    framing: Framing
+    engine: str
+
+
+@dataclass(frozen=True, eq=False)
+class Seen:
+    """What the last render saw: depth in metres, as `capture` gives it, and how long it took."""
+
+    view: View
+    z: ndarray
+    seconds: float
+
+
+verdicts: dict[int, Verdict] = {}
+"""By the scene's id for this session, what the last preview found; forgotten with the file."""
+
+seen: Seen | None = None
+
+
+def forget() -> None:
+    """Another file is open."""
+    global seen
+    verdicts.clear()
+    seen = None
+
+
+def view_of(scene: bpy.types.Scene, view_layer: bpy.types.ViewLayer) -> View:
+    """What a render would see now; raises InputError."""
+    from . import capture
+
+    framing, engine = framing_of(scene, model_of(scene.flux_depth)), choice_of(scene.flux_depth, "engine")
+    camera = camera_of(scene) or capture.camera_of(scene)
+    return View(scene.session_uid, view_layer.name, camera.session_uid, scene.frame_current_final, framing, engine)
+
+
+def rendering(view: View, *, as_job: bool = False) -> Generator[None, None, ndarray]:
+    """Render it and keep what was seen; step by step, as `capturing` does. Raises InputError."""
+    from .capture import capturing
+
+    global seen
+    began = time.monotonic()
+    scene = _by_uid(bpy.data.scenes, view.scene)
+    z = yield from capturing(
+        scene=scene,
+        camera=_by_uid(bpy.data.objects, view.camera),
+        view_layer=view.view_layer,
+        framing=view.framing,
+        engine=view.engine,
+        as_job=as_job,
+    )
+    seen = Seen(view, z, time.monotonic() - began)
+    return z
+
+
+def show(scene: bpy.types.Scene, *, open_one: bool = False) -> Verdict:
+    """Make the map of what was last seen, as near, far and curve want it, and show it. Raises InputError."""
+    from .core.depth_map import control_image
+
+    picture, verdict = control_image(seen.z, depth_settings_of(scene))
+    verdicts[scene.session_uid] = verdict
+    placement.show_in_editor(image_of(picture), open_one=open_one)
+    redraw()
+    return verdict
+
+
+def ends_of(scene: bpy.types.Scene) -> dict[str, float | None]:
+    """Near and far in Blender units: as set, else as the last preview found them; None where it is not known."""
+    settings, verdict = scene.flux_depth, verdicts.get(scene.session_uid)
+    near, far = found_in(scene, verdict) if verdict else (None, None)
+    return {"near": settings.near if settings.use_near else near, "far": settings.far if settings.use_far else far}
+
+
+def found_in(scene: bpy.types.Scene, verdict: Verdict) -> tuple[float, float]:
+    """The range that a verdict is on, in Blender units."""
+    from .capture import metres
+
+    return verdict.near / metres(scene), verdict.far / metres(scene)
+
+
+def set_end(scene: bpy.types.Scene, end: str, units: float) -> None:
+    """Set near or far by hand, in Blender units."""
+    setattr(scene.flux_depth, end, units)
+    setattr(scene.flux_depth, f"use_{end}", True)
+    redraw()
+
+
+def redraw() -> None:
+    """Have the panels drawn anew, and the range in 3D views."""
+    for window in bpy.context.window_manager.windows:
+        for area in window.screen.areas:
+            if area.type in {"VIEW_3D", "IMAGE_EDITOR"}:
+                area.tag_redraw()
+
+
+def window_in_sight() -> bpy.types.Window | None:
+    """A window in which an Image Editor shows the preview."""
+    windows = bpy.context.window_manager.windows
+    return next((window for window in windows if any(map(_shows_preview, window.screen.areas))), None)
+
+
+def image_of(picture: PictureImage) -> bpy.types.Image:
+    """The picture as one image data-block that is used again and again.
+
+    From a file: what is only in memory Blender would ask to save when it quits. Taken for sRGB, as the file is by who
+    gets it, it shows on the screen the very values that are sent.
+    """
+    from .core.depth_map import png
+    from .core.picture import write_whole
+
+    path = _path()
+    try:
+        write_whole(path, png(picture))
+    except OSError as error:
+        raise InputError(f"{path} cannot be written ({error.strerror}).") from None
+    image = next((image for image in bpy.data.images if _shows(image, path)), None) or bpy.data.images.load(str(path))
+    image.name = PREVIEW
+    image.reload()
+    return image
+
+
+def _path() -> Path:
+    return preferences.data_folder() / "preview.png"
+
+
+def _shows(image: bpy.types.Image, path: Path) -> bool:
+    """Whether an image shows that file as it is: a stranger's may have its name, and show what is not sent."""
+    as_it_is = image.source == "FILE" and image.colorspace_settings.name == "sRGB"
+    altered = image.library or image.use_view_as_render or image.use_multiview
+    here = os.path.normpath(bpy.path.abspath(image.filepath))
+    return as_it_is and not altered and here == os.path.normpath(path)
+
+
+def _shows_preview(area: bpy.types.Area) -> bool:
+    image = area.spaces.active.image if area.ui_type == "IMAGE_EDITOR" else None
+    return bool(image) and _shows(image, _path())
+
+
+def _by_uid(blocks: Any, uid: int) -> Any:
+    return next(block for block in blocks if block.session_uid == uid)
