@@ -30,6 +30,14 @@ def in_columns(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
     layout.use_property_split, layout.use_property_decorate = not is_narrow(context), False
 
 
+def distance(scene: bpy.types.Scene, units: float) -> str:
+    """A distance in Blender units as the scene's own fields show it."""
+    shown = scene.unit_settings
+    if shown.system == "NONE":
+        return f"{units:.4g}"
+    return bpy.utils.units.to_string(shown.system, "LENGTH", units * shown.scale_length, precision=3)
+
+
 def elapsed(since: float) -> str:
     """Minutes and seconds since then."""
     minutes, seconds = divmod(max(int(time.time() - since), 0), 60)

@@ -4,9 +4,10 @@ from typing import TYPE_CHECKING
 
 import bpy
 
-from . import obstacles, operators, placement, preferences, watch
+from . import obstacles, placement, preferences, watch
 from .core.errors import InputError
 from .core.models import Model, Provider
+from .depth_panel import Depth
 from .drawing import elapsed, in_columns, say
 from .job_panel import STEP_ICONS, draw_job
 from .notices import draw_money, draw_notices
@@ -85,21 +86,6 @@ class _Sent:
 
         model = model_of(context.scene.flux_depth)
         _draw_disclosure(self.layout, context, disclosure(request, model), model)
-
-
-class _Depth:
-    bl_label = "Depth"
-    bl_options = {"DEFAULT_CLOSED"}
-
-    def draw(self, context: bpy.types.Context) -> None:
-        layout, settings = self.layout, context.scene.flux_depth
-        layout.use_property_split, layout.use_property_decorate = True, False
-        _draw_choice(layout, settings, "near", "Automatic")
-        _draw_choice(layout, settings, "far", "Automatic")
-        layout.prop(settings, "curve")
-        layout.prop(settings, "engine")
-        layout.operator("flux_depth.preview_depth", icon="IMAGE_ZDEPTH")
-        _draw_verdict(layout, context)
 
 
 class _Camera:
@@ -208,13 +194,6 @@ def _draw_choice(layout: bpy.types.UILayout, settings: bpy.types.PropertyGroup, 
         row.label(text=otherwise)
 
 
-def _draw_verdict(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
-    if verdict := operators.verdicts.get(context.scene.session_uid):
-        say(layout, context, verdict.sentence, "CHECKMARK" if verdict.good else "ERROR")
-        if verdict.better:
-            layout.operator("flux_depth.follow_advice", icon="CHECKMARK")
-
-
 def _draw_size(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
     model = model_or_none(context.scene.flux_depth)
     if model is None or obstacles.no_view(context):
@@ -252,7 +231,7 @@ def _panel(space: type, part: type, number: int) -> type:
     return type(name, (space, part, bpy.types.Panel), fields)
 
 
-PARTS = (_Main, _Jobs, _Depth, _Camera, _Model, _Result, _Sent)
+PARTS = (_Main, _Jobs, Depth, _Camera, _Model, _Result, _Sent)
 classes = (
     FLUXDEPTH_UL_jobs,
     *(_panel(space, part, number) for space in (_View3D, _ImageEditor) for number, part in enumerate(PARTS)),

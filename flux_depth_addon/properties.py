@@ -161,6 +161,30 @@ class FLUXDEPTH_PG_settings(bpy.types.PropertyGroup):
     )
 
 
+def _get_live(_owner: object) -> bool:
+    from . import live
+
+    return live.is_on()
+
+
+def _set_live(_owner: object, on: bool) -> None:
+    from . import live
+
+    live.switch(on)
+
+
+def _get_range(_owner: object) -> bool:
+    from . import range_gizmo
+
+    return range_gizmo.is_shown()
+
+
+def _set_range(_owner: object, shown: bool) -> None:
+    from . import range_gizmo
+
+    range_gizmo.show(shown)
+
+
 class FLUXDEPTH_PG_job(bpy.types.PropertyGroup):
     """A row of the job list; its name is the job's id"""
 
@@ -258,10 +282,23 @@ def register() -> None:
     bpy.types.Scene.flux_depth = PointerProperty(type=FLUXDEPTH_PG_settings)
     bpy.types.WindowManager.flux_depth_jobs = CollectionProperty(type=FLUXDEPTH_PG_job, options={"SKIP_SAVE"})
     bpy.types.WindowManager.flux_depth_job = IntProperty(name="Job", min=0, options={"SKIP_SAVE"})
+    bpy.types.WindowManager.flux_depth_live = BoolProperty(
+        name="Live", description="Keep the preview up to date while you work", get=_get_live, set=_set_live
+    )
+    bpy.types.WindowManager.flux_depth_range = BoolProperty(
+        name="Range in View",
+        description="Draw near (white) and far (black) before the camera; drag them to set them",
+        get=_get_range,
+        set=_set_range,
+    )
 
 
 def unregister() -> None:
     """Take them down again; what a blend file holds stays in it."""
+    _set_live(None, False)
+    _set_range(None, False)
+    del bpy.types.WindowManager.flux_depth_range
+    del bpy.types.WindowManager.flux_depth_live
     del bpy.types.WindowManager.flux_depth_job
     del bpy.types.WindowManager.flux_depth_jobs
     del bpy.types.Scene.flux_depth

@@ -1,0 +1,58 @@
+"""The Depth panel: near and far, the preview, and what it is worth."""
+
+import bpy
+
+from . import depth_preview
+from .drawing import distance, say
+
+
+class Depth:
+    """How metres become grey, and the preview of it"""
+
+    bl_label = "Depth"
+    bl_options = {"DEFAULT_CLOSED"}
+
+    def draw(self, context: bpy.types.Context) -> None:
+        layout, settings = self.layout, context.scene.flux_depth
+        layout.use_property_split, layout.use_property_decorate = True, False
+        _draw_end(layout, settings, "near")
+        _draw_end(layout, settings, "far")
+        layout.prop(settings, "curve")
+        layout.prop(settings, "engine")
+        layout.prop(context.window_manager, "flux_depth_range", text="Show Range in View")
+        row = layout.row(align=True)
+        row.operator("flux_depth.preview_depth", icon="IMAGE_ZDEPTH")
+        row.prop(context.window_manager, "flux_depth_live", text="", icon="FILE_REFRESH")
+        _draw_live(layout, context)
+        _draw_verdict(layout, context)
+
+
+def _draw_end(layout: bpy.types.UILayout, settings: bpy.types.PropertyGroup, end: str) -> None:
+    """Near or far: by hand or left to the picture, and an eyedropper."""
+    row = layout.row(heading=end.title())
+    row.prop(settings, f"use_{end}", text="")
+    if getattr(settings, f"use_{end}"):
+        row.prop(settings, end, text="")
+    else:
+        row.label(text="Automatic")
+    row.operator("flux_depth.pick_depth", text="", icon="EYEDROPPER").end = end
+
+
+def _draw_live(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
+    if not context.window_manager.flux_depth_live:
+        return
+    from . import live  # loaded by whoever turned it on
+
+    if live.sentence:
+        say(layout, context, live.sentence, "INFO")
+
+
+def _draw_verdict(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
+    verdict = depth_preview.verdicts.get(context.scene.session_uid)
+    if verdict is None:
+        return
+    near, far = (distance(context.scene, units) for units in depth_preview.found_in(context.scene, verdict))
+    say(layout, context, f"Range: {near} to {far}", "DRIVER_DISTANCE")
+    say(layout, context, verdict.sentence, "CHECKMARK" if verdict.good else "ERROR")
+    if verdict.better:
+        layout.operator("flux_depth.follow_advice", icon="CHECKMARK")
