@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Generator
 from dataclasses import dataclass
@@ -146,7 +145,7 @@ def image_of(picture: PictureImage) -> bpy.types.Image:
         write_whole(path, png(picture))
     except OSError as error:
         raise InputError(f"{path} cannot be written ({error.strerror}).") from None
-    image = next((image for image in bpy.data.images if _shows(image, path)), None) or bpy.data.images.load(str(path))
+    image = placement.load(path)
     image.name = PREVIEW
     image.reload()
     return image
@@ -156,17 +155,9 @@ def _path() -> Path:
     return preferences.data_folder() / "preview.png"
 
 
-def _shows(image: bpy.types.Image, path: Path) -> bool:
-    """Whether an image shows that file as it is: a stranger's may have its name, and show what is not sent."""
-    as_it_is = image.source == "FILE" and image.colorspace_settings.name == "sRGB"
-    altered = image.library or image.use_view_as_render or image.use_multiview
-    here = os.path.normpath(bpy.path.abspath(image.filepath))
-    return as_it_is and not altered and here == os.path.normpath(path)
-
-
 def _shows_preview(area: bpy.types.Area) -> bool:
     image = area.spaces.active.image if area.ui_type == "IMAGE_EDITOR" else None
-    return bool(image) and _shows(image, _path())
+    return bool(image) and placement.shows(image, _path())
 
 
 def _by_uid(blocks: Any, uid: int) -> Any:

@@ -208,7 +208,7 @@ class FLUXDEPTH_OT_put_behind(JobButton):
         camera = context.scene.objects.get(job.request.camera) or camera_of(context.scene)
         if camera is None or camera.type != "CAMERA":
             raise InputError("There is no camera here to lay it on.")
-        placement.put_behind(camera, placement.load(Path(job.result)))
+        placement.put_behind(camera, Path(job.result))
 
 
 def price_of_retry(job: "Job") -> str:

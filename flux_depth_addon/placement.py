@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,7 +15,17 @@ if TYPE_CHECKING:
     from .core.job import Job
 
 MARK = "flux_depth"
-"""The custom property of images that this extension loaded."""
+"""The custom property of images that this extension laid on a camera."""
+
+FILE_COLOURS = "sRGB"
+"""What everybody takes the values in a picture's file for; so read, the Image Editor shows these very values."""
+
+CAMERA_COLOURS = "Gamma 2.2 Encoded Rec.709" if bpy.app.version >= (5, 0, 0) else FILE_COLOURS
+"""How a picture must be read to show its file's values in the 3D View, whatever the view transform.
+
+Blender lays background images over the view with a plain exponent of 2.2. Read as sRGB, tones below 64 come out up to
+8 of 255 too light there. Before 5.0 Blender knows no colour space that undoes it.
+"""
 
 
 def place(job: Job) -> None:
@@ -21,11 +33,11 @@ def place(job: Job) -> None:
     scene = bpy.data.scenes.get(job.request.scene) or bpy.context.window_manager.windows[0].scene
     camera = scene.objects.get(job.request.camera) or _only_camera(scene)
     destination = scene.flux_depth.destination
-    image = load(Path(job.result))
+    path = Path(job.result)
     if destination != "CAMERA":
-        show_in_editor(image)
+        show_in_editor(load(path))
     if destination != "EDITOR" and camera and camera.type == "CAMERA" and camera.data.is_editable:
-        put_behind(camera, image)
+        put_behind(camera, path)
 
 
 def _only_camera(scene: bpy.types.Scene) -> bpy.types.Object | None:
@@ -34,13 +46,26 @@ def _only_camera(scene: bpy.types.Scene) -> bpy.types.Object | None:
     return cameras[0] if len(cameras) == 1 else None
 
 
-def load(path: Path) -> bpy.types.Image:
-    """The picture as an image data-block, the same one for the same file. Raises InputError."""
+def load(path: Path, colours: str = FILE_COLOURS) -> bpy.types.Image:
+    """The picture as an image data-block, the same one for the same file and colour space. Raises InputError."""
+    return next((image for image in bpy.data.images if shows(image, path, colours)), None) or _loaded(path, colours)
+
+
+def shows(image: bpy.types.Image, path: Path, colours: str = FILE_COLOURS) -> bool:
+    """Whether an image shows that file as it is: a stranger's may have its name, and show something else."""
+    as_it_is = image.source == "FILE" and image.colorspace_settings.name == colours
+    altered = image.library or image.use_view_as_render or image.use_multiview
+    here = os.path.normpath(bpy.path.abspath(image.filepath))
+    return as_it_is and not altered and here == os.path.normpath(path)
+
+
+def _loaded(path: Path, colours: str) -> bpy.types.Image:
     try:
-        image = bpy.data.images.load(str(path), check_existing=True)
+        image = bpy.data.images.load(str(path))
     except RuntimeError:
         raise InputError(f"{path.name} cannot be opened: it was moved or deleted.") from None
-    image[MARK] = True
+    with suppress(TypeError):  # a studio's own colour configuration may have other names
+        image.colorspace_settings.name = colours
     return image
 
 
@@ -55,10 +80,12 @@ def show_in_editor(image: bpy.types.Image, *, open_one: bool = False) -> bool:
     return bool(editors)
 
 
-def put_behind(camera: bpy.types.Object, image: bpy.types.Image) -> bpy.types.CameraBackgroundImage:
-    """Lay an image exactly on the camera's frame, in the one slot that is ours. Raises InputError."""
+def put_behind(camera: bpy.types.Object, path: Path) -> bpy.types.CameraBackgroundImage:
+    """Lay a picture exactly on the camera's frame, in the one slot that is ours. Raises InputError."""
     if not camera.data.is_editable:
         raise InputError(f"The camera “{camera.name}” is linked from another file and cannot hold a background image.")
+    image = load(path, CAMERA_COLOURS)
+    image[MARK] = True
     slot = slot_of(camera) or _new_slot(camera)
     _lay_on_frame(slot)
     slot.image = image

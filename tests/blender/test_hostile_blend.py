@@ -561,7 +561,7 @@ def test_a_slot_that_passes_for_ours_is_laid_on_the_frame(ready, part, blend, tm
     scene = open_file(blend)
     Image.new("RGB", (8, 8)).save(tmp_path / "picture.png")
     drawn(part)
-    slot = placement.put_behind(scene.camera, placement.load(tmp_path / "picture.png"))
+    slot = placement.put_behind(scene.camera, tmp_path / "picture.png")
     assert len(scene.camera.data.background_images) == 1
     assert (slot.source, slot.frame_method, tuple(slot.offset), slot.scale) == ("IMAGE", "STRETCH", (0, 0), 1)
     assert (slot.rotation, slot.use_flip_x, slot.use_flip_y) == (0, False, False)
