@@ -3,7 +3,7 @@
 Nothing of Blender is imported here: `core` must be usable where there is none.
 """
 
-MODULES = ("preferences_panel", "properties", "operators", "offer", "upkeep", "panels", "watch")
+MODULES = ("preferences_panel", "properties", "operators", "compare", "offer", "upkeep", "panels", "watch")
 """What Blender is shown, in this order; unregistered in the opposite one."""
 
 _command = None

@@ -4,14 +4,15 @@ from typing import TYPE_CHECKING
 
 import bpy
 
-from . import obstacles, placement, preferences, watch
+from . import obstacles, preferences, watch
 from .core.errors import InputError
 from .core.models import Model, Provider
 from .depth_panel import Depth
 from .drawing import elapsed, in_columns, say
 from .job_panel import STEP_ICONS, draw_job
 from .notices import draw_money, draw_notices
-from .properties import camera_of, framing_of, model_of, model_or_none, request_of
+from .properties import framing_of, model_of, model_or_none, request_of
+from .result_panel import Compare, Result
 
 if TYPE_CHECKING:
     from .core.disclosure import Disclosure
@@ -63,9 +64,7 @@ class _Jobs:
         self.layout.template_list(
             "FLUXDEPTH_UL_jobs", "", owner, "flux_depth_jobs", owner, "flux_depth_job", rows=3, maxrows=6
         )
-        chosen = min(max(owner.flux_depth_job, 0), len(owner.flux_depth_jobs) - 1)
-        row = owner.flux_depth_jobs[chosen]
-        if job := watch.jobs.get(row.name):
+        if job := watch.chosen(owner):
             draw_job(self.layout, context, job)
 
 
@@ -98,17 +97,6 @@ class _Camera:
         layout.prop(settings, "camera")
         layout.prop(settings, "megapixels")
         _draw_size(layout, context)
-
-
-class _Result:
-    bl_label = "Result"
-    bl_options = {"DEFAULT_CLOSED"}
-
-    def draw(self, context: bpy.types.Context) -> None:
-        layout = self.layout
-        layout.use_property_split, layout.use_property_decorate = True, False
-        layout.prop(context.scene.flux_depth, "destination")
-        _draw_background(layout, camera_of(context.scene))
 
 
 class _Model:
@@ -206,17 +194,6 @@ def _draw_size(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
     say(layout, context, f"{framing.crop_width} × {framing.crop_height} pixels", "IMAGE_DATA")
 
 
-def _draw_background(layout: bpy.types.UILayout, camera: bpy.types.Object | None) -> None:
-    slot = placement.slot_of(camera) if camera else None
-    if slot is None:
-        return
-    layout.prop(slot, "show_background_image", text="Show on Camera")
-    column = layout.column()
-    column.active = slot.show_background_image
-    column.prop(slot, "alpha", text="Opacity", slider=True)
-    column.row().prop(slot, "display_depth", text="Depth", expand=True)
-
-
 def _draw_status(header: bpy.types.Header, _context: bpy.types.Context) -> None:
     waiting = len(watch.on_their_way())
     if waiting:
@@ -231,7 +208,7 @@ def _panel(space: type, part: type, number: int) -> type:
     return type(name, (space, part, bpy.types.Panel), fields)
 
 
-PARTS = (_Main, _Jobs, Depth, _Camera, _Model, _Result, _Sent)
+PARTS = (_Main, _Jobs, Depth, _Camera, _Model, Result, Compare, _Sent)
 classes = (
     FLUXDEPTH_UL_jobs,
     *(_panel(space, part, number) for space in (_View3D, _ImageEditor) for number, part in enumerate(PARTS)),

@@ -28,6 +28,10 @@ Blender lays background images over the view with a plain exponent of 2.2. Read 
 """
 
 
+comparing: set[int] = set()
+"""Image Editors, by the addresses of their spaces, in which pictures are compared: what arrives leaves them alone."""
+
+
 def place(job: Job) -> None:
     """Show an arrived picture where its scene wants it; a camera that is gone or locked is passed over."""
     scene = bpy.data.scenes.get(job.request.scene) or bpy.context.window_manager.windows[0].scene
@@ -71,13 +75,22 @@ def _loaded(path: Path, colours: str) -> bpy.types.Image:
 
 def show_in_editor(image: bpy.types.Image, *, open_one: bool = False) -> bool:
     """Show an image in the largest open Image Editor, or if wanted in a new window; False when it is not shown."""
+    area = editor(open_one=open_one)
+    if area:
+        area.spaces.active.image = image
+    return bool(area)
+
+
+def editor(*, open_one: bool = False) -> bpy.types.Area | None:
+    """The largest open Image Editor, else if wanted one in a new window. What is pinned stays, and without a click
+    what is compared.
+    """
     editors = [area for area in _areas() if area.ui_type == "IMAGE_EDITOR" and not area.spaces.active.use_image_pin]
+    if not open_one:
+        editors = [area for area in editors if area.spaces.active.as_pointer() not in comparing]
     if not editors and open_one and not bpy.app.background:
         editors = [_new_editor()]
-    if editors:
-        largest = max(editors, key=lambda area: area.width * area.height)
-        largest.spaces.active.image = image
-    return bool(editors)
+    return max(editors, key=lambda area: area.width * area.height, default=None)
 
 
 def put_behind(camera: bpy.types.Object, path: Path) -> bpy.types.CameraBackgroundImage:
@@ -98,6 +111,14 @@ def slot_of(camera: bpy.types.Object) -> bpy.types.CameraBackgroundImage | None:
     """Our slot among the camera's background images."""
     slots = camera.data.background_images
     return next((slot for slot in slots if slot.image and slot.image.get(MARK)), None)
+
+
+def flip(camera: bpy.types.Object) -> None:
+    """Hide our picture on a camera, or show it again."""
+    slot = slot_of(camera)
+    shown = camera.data.show_background_images and slot.show_background_image
+    slot.show_background_image = not shown
+    camera.data.show_background_images |= not shown
 
 
 def _new_slot(camera: bpy.types.Object) -> bpy.types.CameraBackgroundImage:

@@ -138,6 +138,12 @@ def on_their_way() -> list[Job]:
     return list(_waiting.values())
 
 
+def chosen(manager: bpy.types.WindowManager) -> Job | None:
+    """The job that is chosen in the list, or None."""
+    rows = manager.flux_depth_jobs
+    return jobs.get(rows[min(max(manager.flux_depth_job, 0), len(rows) - 1)].name) if rows else None
+
+
 def hindrance(job: Job) -> str:
     """Why nobody can go on with a job now, or nothing."""
     model = preferences.table().models.get(job.request.model)

@@ -1,0 +1,407 @@
+"""Two pictures over each other in one Image Editor, left and right of a divider that can be dragged."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
+
+import blf
+import bpy
+import gpu
+import numpy as np
+from gpu_extras.batch import batch_for_shader
+
+from . import compare, placement, render_result
+from .core.errors import InputError, ProviderError
+from .core.framing import crop_picture
+from .core.picture import open_picture
+
+if TYPE_CHECKING:
+    from .compare import Picture
+
+GRIP = 7
+"""Pixels, at a UI scale of 1, to either side of the divider from which it can be dragged."""
+
+BUTTONS = 40
+"""Pixels, at a UI scale of 1: the width of the editor's own buttons for zoom and pan, in its upper right corner."""
+
+OVERLAPPING = {"UI", "TOOLS", "HEADER", "TOOL_HEADER"}
+DARK, LIGHT, BRIGHT = (0.05, 0.05, 0.05, 0.7), (0.85, 0.85, 0.85, 1.0), (1.0, 1.0, 1.0, 1.0)
+
+OVERLAY_EXPONENT = 2.2
+"""What is drawn over an editor passes through an exponent of 1 / 2.2 on its way to the screen."""
+
+VERTEX = """
+void main() {
+  uv = vec2(mix(span.x, span.y, pos.x), pos.y);
+  gl_Position = ModelViewProjectionMatrix * vec4(pos, 0.0, 1.0);
+}
+"""
+FRAGMENT = """
+void main() {
+  vec2 size = vec2(textureSize(picture, 0));
+  vec2 texels = fwidth(uv) * size;
+  ivec2 taps = clamp(ivec2(ceil(texels - 0.01)), ivec2(1), ivec2(8));
+  vec4 sum = vec4(0.0);
+  for (int y = 0; y < taps.y; y++) {
+    for (int x = 0; x < taps.x; x++) {
+      vec2 at = uv * size + ((vec2(x, y) + 0.5) / vec2(taps) - 0.5) * texels;
+      sum += texelFetch(picture, clamp(ivec2(at), ivec2(0), ivec2(size) - 1), 0);
+    }
+  }
+  colour = vec4(pow(sum.rgb / float(taps.x * taps.y), vec3(OVERLAY_EXPONENT)), 1.0);
+}
+"""
+"""Whole pixels when enlarged, as the Image Editor shows them; the mean of those that meet when made smaller."""
+
+
+@dataclass(frozen=True)
+class Box:
+    """A rectangle in pixels of a region, from its lower left corner."""
+
+    left: float
+    bottom: float
+    right: float
+    top: float
+
+    @property
+    def width(self) -> float:
+        return self.right - self.left
+
+    def within(self, other: Box) -> Box:
+        """What lies in both; empty, with its right at its left, when nothing does."""
+        left, bottom = max(self.left, other.left), max(self.bottom, other.bottom)
+        return Box(left, bottom, max(min(self.right, other.right), left), max(min(self.top, other.top), bottom))
+
+
+class Side:
+    """One picture, on its way to the graphics card, where only drawing may bring it."""
+
+    def __init__(self, picture: Picture) -> None:
+        self.pixels = pixels_of(picture) if picture.path else None
+        self.texture: gpu.types.GPUTexture | None = None
+
+    def on_card(self) -> gpu.types.GPUTexture | None:
+        """None for what the editor shows by itself."""
+        if self.pixels is not None:
+            height, width, _channels = self.pixels.shape
+            data = gpu.types.Buffer("FLOAT", self.pixels.size, self.pixels)
+            self.texture, self.pixels = gpu.types.GPUTexture((width, height), format="RGBA8", data=data), None
+        return self.texture
+
+
+class Wipe:
+    """A comparison that is on, in one editor, over one image of it that gives the frame."""
+
+    def __init__(self, pictures: tuple[Picture, Picture], result: bpy.types.Image, area: bpy.types.Area) -> None:
+        """Raises InputError, with nothing changed, for a picture that cannot be opened."""
+        under = _render_under(pictures) or result
+        self.divider = 0.5
+        self.pictures = self.asked = pictures
+        self.problem = ""
+        self.sides = [Side(picture) for picture in pictures]
+        space = area.spaces.active
+        self.space = space.as_pointer()
+        self.before = space.image.session_uid if space.image else 0
+        self._put_under(space, under)
+        placement.comparing.add(self.space)
+        add = bpy.types.SpaceImageEditor.draw_handler_add
+        self.handlers = [
+            add(self.draw_pictures, (), "WINDOW", "POST_VIEW"),  # below the divider and the editor's own buttons
+            add(self.draw_labels, (), "WINDOW", "POST_PIXEL"),
+        ]
+
+    def close(self) -> None:
+        """Leave the editor as it was found."""
+        placement.comparing.discard(self.space)
+        for handler in self.handlers:
+            bpy.types.SpaceImageEditor.draw_handler_remove(handler, "WINDOW")
+        before = next((image for image in bpy.data.images if image.session_uid == self.before), None)
+        for space in filter(self.is_in, _spaces()):
+            space.image = before or space.image
+
+    def show(self, pictures: tuple[Picture, Picture]) -> None:
+        """Other pictures in the same place; each is tried once. Raises InputError."""
+        if pictures == self.asked:
+            return
+        self.asked, self.problem = pictures, ""
+        image, sides = _render_under(pictures), [Side(picture) for picture in pictures]
+        self.pictures, self.sides = pictures, sides
+        if image:
+            for space in filter(self.is_in, list(_spaces())):
+                self._put_under(space, image)
+        redraw()
+
+    def _put_under(self, space: bpy.types.SpaceImageEditor, image: bpy.types.Image) -> None:
+        space.image = image
+        self.image = image.session_uid
+
+    def is_in(self, space: bpy.types.Space | None) -> bool:
+        """Whether this is the editor, and it still shows what it was given."""
+        return bool(
+            space and space.as_pointer() == self.space and space.image and space.image.session_uid == self.image
+        )
+
+    def is_shown(self) -> bool:
+        """Whether the editor is there, in this workspace or another."""
+        return any(map(self.is_in, _spaces()))
+
+    def flip(self) -> None:
+        """The right picture whole; when it is, the left one."""
+        self.divider = 0.0 if self.divider else 1.0
+        redraw()
+
+    def line(self, region: bpy.types.Region, area: bpy.types.Area) -> float:
+        """Where the divider is, in pixels of the region: it waits at the border while its place is out of sight."""
+        frame = frame_of(region)
+        seen = frame.within(clear_of(region, area))
+        return min(max(frame.left + self.divider * frame.width, seen.left), seen.right)
+
+    def drag(self, x: float, region: bpy.types.Region) -> None:
+        """Move the divider to this pixel of the region."""
+        frame = frame_of(region)
+        self.divider = min(max((x - frame.left) / max(frame.width, 1.0), 0.0), 1.0)
+        region.tag_redraw()
+
+    def draw_pictures(self) -> None:
+        """Called by Blender for every Image Editor, whose image lies from 0 to 1 either way."""
+        context = bpy.context
+        if not self.is_in(context.space_data):
+            return
+        frame = frame_of(context.region)
+        line = (self.line(context.region, context.area) - frame.left) / frame.width
+        left, right = self.sides
+        _draw_picture(left.on_card(), 0.0, line)
+        _draw_picture(right.on_card(), line, 1.0)
+
+    def draw_labels(self) -> None:
+        """Called by Blender for every Image Editor: what lies left and right, in the upper corners."""
+        context = bpy.context
+        if not self.is_in(context.space_data):
+            return
+        clear = clear_of(context.region, context.area)
+        seen, line = frame_of(context.region).within(clear), self.line(context.region, context.area)
+        left, right = self.pictures
+        if line > seen.left:
+            _draw_label(left.label, seen.left, seen.top, 0)
+        if line < seen.right:
+            _draw_label(right.label, min(seen.right, clear.right - BUTTONS * _scale()), seen.top, 1)
+
+
+class FLUXDEPTH_GT_divider(bpy.types.Gizmo):
+    """The line between the two pictures"""
+
+    bl_idname = "FLUXDEPTH_GT_divider"
+
+    def draw(self, context: bpy.types.Context) -> None:
+        wiping, region = compare.wiping, context.region
+        if wiping and wiping.is_in(context.space_data):
+            seen = frame_of(region).within(clear_of(region, context.area))
+            _draw_divider(wiping.line(region, context.area), seen, BRIGHT if self.is_highlight else LIGHT)
+
+    def test_select(self, context: bpy.types.Context, location: tuple[int, int]) -> int:
+        """0 for the whole of it near the line, -1 elsewhere."""
+        line = compare.wiping.line(context.region, context.area) if compare.wiping else -GRIP * 100.0
+        return 0 if abs(location[0] - line) <= GRIP * _scale() else -1
+
+    def invoke(self, context: bpy.types.Context, _event: bpy.types.Event) -> set[str]:
+        self.was = compare.wiping.divider
+        context.window.cursor_modal_set("MOVE_X")
+        return {"RUNNING_MODAL"}
+
+    def modal(self, context: bpy.types.Context, event: bpy.types.Event, _tweak: set[str]) -> set[str]:
+        if compare.wiping:
+            compare.wiping.drag(event.mouse_region_x, context.region)
+        return {"RUNNING_MODAL"}
+
+    def exit(self, context: bpy.types.Context, cancel: bool) -> None:
+        context.window.cursor_modal_restore()
+        if cancel and compare.wiping:
+            compare.wiping.divider = self.was
+            context.region.tag_redraw()
+
+
+class FLUXDEPTH_GGT_divider(bpy.types.GizmoGroup):
+    """In the editor where two pictures are compared"""
+
+    bl_idname = "FLUXDEPTH_GGT_divider"
+    bl_label = "Divider"
+    bl_space_type = "IMAGE_EDITOR"
+    bl_region_type = "WINDOW"
+    bl_options = {"PERSISTENT", "SHOW_MODAL_ALL"}
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        return bool(compare.wiping and compare.wiping.is_in(context.space_data))
+
+    def setup(self, _context: bpy.types.Context) -> None:
+        self.gizmos.new(FLUXDEPTH_GT_divider.bl_idname).use_draw_modal = True
+
+
+def pixels_of(picture: Picture) -> np.ndarray:
+    """The frame, (height, width, 4) float32 in 0..1 as in the file, row 0 at the bottom. Raises InputError."""
+    try:
+        image = open_picture(picture.path.read_bytes()).convert("RGBA")
+    except (OSError, ProviderError):
+        raise InputError(f"{picture.path.name} cannot be opened: it was moved, deleted or damaged.") from None
+    frame = crop_picture(image, picture.framing) if picture.framing else image
+    return np.ascontiguousarray(np.asarray(frame)[::-1], dtype=np.float32) / 255
+
+
+def frame_of(region: bpy.types.Region) -> Box:
+    """Where an Image Editor shows its image; Blender's own function for it rounds to whole pixels."""
+    view = region.view2d
+    (left, bottom), (right, top) = view.region_to_view(0, 0), view.region_to_view(region.width, region.height)
+    across, up = region.width / (right - left), region.height / (top - bottom)
+    return Box(-left * across, -bottom * up, (1 - left) * across, (1 - bottom) * up)
+
+
+def clear_of(region: bpy.types.Region, area: bpy.types.Area) -> Box:
+    """The part of a region that no sidebar and no header of its editor covers."""
+    left, right, top = region.x, region.x + region.width, region.y + region.height
+    for other in area.regions:
+        if other.type in OVERLAPPING and min(other.width, other.height) > 1:
+            match other.alignment:
+                case "LEFT":
+                    left = max(left, other.x + other.width)
+                case "RIGHT":
+                    right = min(right, other.x)
+                case "TOP":
+                    top = min(top, other.y)
+    return Box(left - region.x, 0, max(right, left) - region.x, top - region.y)
+
+
+def redraw() -> None:
+    """Have the pictures themselves drawn anew."""
+    for window in bpy.context.window_manager.windows:
+        for area in (area for area in window.screen.areas if area.type == "IMAGE_EDITOR"):
+            area.tag_redraw()
+
+
+def _spaces() -> Iterator[bpy.types.SpaceImageEditor]:
+    for screen in bpy.data.screens:
+        yield from (area.spaces.active for area in screen.areas if area.type == "IMAGE_EDITOR")
+
+
+def _render_under(pictures: tuple[Picture, Picture]) -> bpy.types.Image | None:
+    """What must lie under the two when one of them is the render. Raises InputError when nothing was rendered."""
+    if all(picture.path for picture in pictures):
+        return None
+    image = render_result.find()
+    try:
+        with TemporaryDirectory() as folder:
+            if image and render_result.shows(image, image.render_slots.active_index, bpy.context.scene, Path(folder)):
+                return image
+    except OSError as error:
+        raise InputError(f"Nothing can be written to the temporary folder ({error.strerror}).") from None
+    raise InputError("There is no render to compare with: render first (F12).")
+
+
+def _scale() -> float:
+    return bpy.context.preferences.system.ui_scale
+
+
+@cache
+def _picture_shader() -> gpu.types.GPUShader:
+    between = gpu.types.GPUStageInterfaceInfo("flux_depth_wipe")
+    between.smooth("VEC2", "uv")
+    info = gpu.types.GPUShaderCreateInfo()
+    info.vertex_in(0, "VEC2", "pos")
+    info.vertex_out(between)
+    info.push_constant("MAT4", "ModelViewProjectionMatrix")
+    info.push_constant("VEC2", "span")
+    info.sampler(0, "FLOAT_2D", "picture")
+    info.fragment_out(0, "VEC4", "colour")
+    info.define("OVERLAY_EXPONENT", str(OVERLAY_EXPONENT))
+    info.vertex_source(VERTEX)
+    info.fragment_source(FRAGMENT)
+    return gpu.shader.create_from_info(info)
+
+
+@cache
+def _square(shader: gpu.types.GPUShader) -> gpu.types.GPUBatch:
+    return batch_for_shader(shader, "TRI_FAN", {"pos": [(0, 0), (1, 0), (1, 1), (0, 1)]})
+
+
+@contextmanager
+def _at(box: Box) -> Iterator[None]:
+    with gpu.matrix.push_pop():
+        gpu.matrix.translate((box.left, box.bottom))
+        gpu.matrix.scale((box.width, box.top - box.bottom))
+        yield
+
+
+def _draw_picture(texture: gpu.types.GPUTexture | None, begin: float, end: float) -> None:
+    """The part of a picture between two fractions of the frame's width."""
+    if texture is None or end <= begin:
+        return
+    shader = _picture_shader()
+    shader.bind()
+    shader.uniform_sampler("picture", texture)
+    shader.uniform_float("span", (begin, end))
+    with _at(Box(begin, 0, end, 1)):
+        matrix = gpu.matrix.get_projection_matrix() @ gpu.matrix.get_model_view_matrix()
+        shader.uniform_float("ModelViewProjectionMatrix", matrix)
+        _square(shader).draw(shader)
+
+
+def _draw_box(box: Box, colour: tuple[float, ...]) -> None:
+    shader = gpu.shader.from_builtin("UNIFORM_COLOR")
+    shader.bind()
+    shader.uniform_float("color", colour)
+    gpu.state.blend_set("ALPHA")
+    with _at(box):
+        _square(shader).draw(shader)
+    gpu.state.blend_set("NONE")
+
+
+def _draw_divider(x: float, seen: Box, colour: tuple[float, ...]) -> None:
+    scale, middle, x = _scale(), (seen.bottom + seen.top) / 2, round(x)
+    _draw_box(Box(x - 2 * scale, seen.bottom, x + 2 * scale, seen.top), DARK)
+    _draw_box(Box(x - 1 * scale, seen.bottom, x + 1 * scale, seen.top), colour)
+    _draw_box(Box(x - 6 * scale, middle - 16 * scale, x + 6 * scale, middle + 16 * scale), DARK)
+    _draw_box(Box(x - 5 * scale, middle - 15 * scale, x + 5 * scale, middle + 15 * scale), colour)
+    for offset in (-2, 1):
+        _draw_box(Box(x + offset * scale, middle - 8 * scale, x + (offset + 1) * scale, middle + 8 * scale), DARK)
+
+
+def _draw_label(label: str, x: float, top: float, side: int) -> None:
+    """In an upper corner: side 0 is the left one, 1 the right one."""
+    scale = _scale()
+    blf.size(0, 11 * scale)
+    width, height = blf.dimensions(0, label)
+    pad, gap = 6 * scale, 8 * scale
+    left = x - width - 2 * pad - gap if side else x + gap
+    _draw_box(Box(left, top - gap - height - 2 * pad, left + width + 2 * pad, top - gap), DARK)
+    blf.color(0, *BRIGHT)
+    blf.position(0, left + pad, top - gap - height - pad, 0)
+    blf.draw(0, label)
+
+
+_register_classes, _unregister_classes = bpy.utils.register_classes_factory(
+    (FLUXDEPTH_GT_divider, FLUXDEPTH_GGT_divider)
+)
+_registered = False
+
+
+def register() -> None:
+    """Show the divider to Blender, at the first comparison: most sessions have none."""
+    global _registered
+    if not _registered:
+        _register_classes()
+        _registered = True
+
+
+def unregister() -> None:
+    """Take it away, and what is on the graphics card."""
+    global _registered
+    _square.cache_clear()
+    _picture_shader.cache_clear()
+    if _registered:
+        _unregister_classes()
+        _registered = False
