@@ -3,23 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
-import blf
 import bpy
 import gpu
 import numpy as np
-from gpu_extras.batch import batch_for_shader
 
-from . import compare, placement, render_result
+from . import compare, overlay, placement, render_result
 from .core.errors import InputError, ProviderError
 from .core.framing import crop_picture
 from .core.picture import open_picture
+from .overlay import Box
 
 if TYPE_CHECKING:
     from .compare import Picture
@@ -27,56 +23,7 @@ if TYPE_CHECKING:
 GRIP = 7
 """Pixels, at a UI scale of 1, to either side of the divider from which it can be dragged."""
 
-BUTTONS = 40
-"""Pixels, at a UI scale of 1: the width of the editor's own buttons for zoom and pan, in its upper right corner."""
-
 OVERLAPPING = {"UI", "TOOLS", "HEADER", "TOOL_HEADER"}
-DARK, LIGHT, BRIGHT = (0.05, 0.05, 0.05, 0.7), (0.85, 0.85, 0.85, 1.0), (1.0, 1.0, 1.0, 1.0)
-
-OVERLAY_EXPONENT = 2.2
-"""What is drawn over an editor passes through an exponent of 1 / 2.2 on its way to the screen."""
-
-VERTEX = """
-void main() {
-  uv = vec2(mix(span.x, span.y, pos.x), pos.y);
-  gl_Position = ModelViewProjectionMatrix * vec4(pos, 0.0, 1.0);
-}
-"""
-FRAGMENT = """
-void main() {
-  vec2 size = vec2(textureSize(picture, 0));
-  vec2 texels = fwidth(uv) * size;
-  ivec2 taps = clamp(ivec2(ceil(texels - 0.01)), ivec2(1), ivec2(8));
-  vec4 sum = vec4(0.0);
-  for (int y = 0; y < taps.y; y++) {
-    for (int x = 0; x < taps.x; x++) {
-      vec2 at = uv * size + ((vec2(x, y) + 0.5) / vec2(taps) - 0.5) * texels;
-      sum += texelFetch(picture, clamp(ivec2(at), ivec2(0), ivec2(size) - 1), 0);
-    }
-  }
-  colour = vec4(pow(sum.rgb / float(taps.x * taps.y), vec3(OVERLAY_EXPONENT)), 1.0);
-}
-"""
-"""Whole pixels when enlarged, as the Image Editor shows them; the mean of those that meet when made smaller."""
-
-
-@dataclass(frozen=True)
-class Box:
-    """A rectangle in pixels of a region, from its lower left corner."""
-
-    left: float
-    bottom: float
-    right: float
-    top: float
-
-    @property
-    def width(self) -> float:
-        return self.right - self.left
-
-    def within(self, other: Box) -> Box:
-        """What lies in both; empty, with its right at its left, when nothing does."""
-        left, bottom = max(self.left, other.left), max(self.bottom, other.bottom)
-        return Box(left, bottom, max(min(self.right, other.right), left), max(min(self.top, other.top), bottom))
 
 
 class Side:
@@ -176,21 +123,21 @@ class Wipe:
         frame = frame_of(context.region)
         line = (self.line(context.region, context.area) - frame.left) / frame.width
         left, right = self.sides
-        _draw_picture(left.on_card(), 0.0, line)
-        _draw_picture(right.on_card(), line, 1.0)
+        overlay.draw_picture(left.on_card(), 0.0, line)
+        overlay.draw_picture(right.on_card(), line, 1.0)
 
     def draw_labels(self) -> None:
-        """Called by Blender for every Image Editor: what lies left and right, in the upper corners."""
+        """Called by Blender for every Image Editor: what lies left and right, at the foot of the divider."""
         context = bpy.context
         if not self.is_in(context.space_data):
             return
-        clear = clear_of(context.region, context.area)
-        seen, line = frame_of(context.region).within(clear), self.line(context.region, context.area)
+        seen = frame_of(context.region).within(clear_of(context.region, context.area))
+        line = self.line(context.region, context.area)
         left, right = self.pictures
         if line > seen.left:
-            _draw_label(left.label, seen.left, seen.top, 0)
+            overlay.draw_label(left.label, line, seen.bottom, ends=True)
         if line < seen.right:
-            _draw_label(right.label, min(seen.right, clear.right - BUTTONS * _scale()), seen.top, 1)
+            overlay.draw_label(right.label, line, seen.bottom)
 
 
 class FLUXDEPTH_GT_divider(bpy.types.Gizmo):
@@ -202,12 +149,12 @@ class FLUXDEPTH_GT_divider(bpy.types.Gizmo):
         wiping, region = compare.wiping, context.region
         if wiping and wiping.is_in(context.space_data):
             seen = frame_of(region).within(clear_of(region, context.area))
-            _draw_divider(wiping.line(region, context.area), seen, BRIGHT if self.is_highlight else LIGHT)
+            overlay.draw_divider(wiping.line(region, context.area), seen, held=self.is_highlight)
 
     def test_select(self, context: bpy.types.Context, location: tuple[int, int]) -> int:
         """0 for the whole of it near the line, -1 elsewhere."""
         line = compare.wiping.line(context.region, context.area) if compare.wiping else -GRIP * 100.0
-        return 0 if abs(location[0] - line) <= GRIP * _scale() else -1
+        return 0 if abs(location[0] - line) <= GRIP * overlay.scale() else -1
 
     def invoke(self, context: bpy.types.Context, _event: bpy.types.Event) -> set[str]:
         self.was = compare.wiping.divider
@@ -302,87 +249,6 @@ def _render_under(pictures: tuple[Picture, Picture]) -> bpy.types.Image | None:
     raise InputError("There is no render to compare with: render first (F12).")
 
 
-def _scale() -> float:
-    return bpy.context.preferences.system.ui_scale
-
-
-@cache
-def _picture_shader() -> gpu.types.GPUShader:
-    between = gpu.types.GPUStageInterfaceInfo("flux_depth_wipe")
-    between.smooth("VEC2", "uv")
-    info = gpu.types.GPUShaderCreateInfo()
-    info.vertex_in(0, "VEC2", "pos")
-    info.vertex_out(between)
-    info.push_constant("MAT4", "ModelViewProjectionMatrix")
-    info.push_constant("VEC2", "span")
-    info.sampler(0, "FLOAT_2D", "picture")
-    info.fragment_out(0, "VEC4", "colour")
-    info.define("OVERLAY_EXPONENT", str(OVERLAY_EXPONENT))
-    info.vertex_source(VERTEX)
-    info.fragment_source(FRAGMENT)
-    return gpu.shader.create_from_info(info)
-
-
-@cache
-def _square(shader: gpu.types.GPUShader) -> gpu.types.GPUBatch:
-    return batch_for_shader(shader, "TRI_FAN", {"pos": [(0, 0), (1, 0), (1, 1), (0, 1)]})
-
-
-@contextmanager
-def _at(box: Box) -> Iterator[None]:
-    with gpu.matrix.push_pop():
-        gpu.matrix.translate((box.left, box.bottom))
-        gpu.matrix.scale((box.width, box.top - box.bottom))
-        yield
-
-
-def _draw_picture(texture: gpu.types.GPUTexture | None, begin: float, end: float) -> None:
-    """The part of a picture between two fractions of the frame's width."""
-    if texture is None or end <= begin:
-        return
-    shader = _picture_shader()
-    shader.bind()
-    shader.uniform_sampler("picture", texture)
-    shader.uniform_float("span", (begin, end))
-    with _at(Box(begin, 0, end, 1)):
-        matrix = gpu.matrix.get_projection_matrix() @ gpu.matrix.get_model_view_matrix()
-        shader.uniform_float("ModelViewProjectionMatrix", matrix)
-        _square(shader).draw(shader)
-
-
-def _draw_box(box: Box, colour: tuple[float, ...]) -> None:
-    shader = gpu.shader.from_builtin("UNIFORM_COLOR")
-    shader.bind()
-    shader.uniform_float("color", colour)
-    gpu.state.blend_set("ALPHA")
-    with _at(box):
-        _square(shader).draw(shader)
-    gpu.state.blend_set("NONE")
-
-
-def _draw_divider(x: float, seen: Box, colour: tuple[float, ...]) -> None:
-    scale, middle, x = _scale(), (seen.bottom + seen.top) / 2, round(x)
-    _draw_box(Box(x - 2 * scale, seen.bottom, x + 2 * scale, seen.top), DARK)
-    _draw_box(Box(x - 1 * scale, seen.bottom, x + 1 * scale, seen.top), colour)
-    _draw_box(Box(x - 6 * scale, middle - 16 * scale, x + 6 * scale, middle + 16 * scale), DARK)
-    _draw_box(Box(x - 5 * scale, middle - 15 * scale, x + 5 * scale, middle + 15 * scale), colour)
-    for offset in (-2, 1):
-        _draw_box(Box(x + offset * scale, middle - 8 * scale, x + (offset + 1) * scale, middle + 8 * scale), DARK)
-
-
-def _draw_label(label: str, x: float, top: float, side: int) -> None:
-    """In an upper corner: side 0 is the left one, 1 the right one."""
-    scale = _scale()
-    blf.size(0, 11 * scale)
-    width, height = blf.dimensions(0, label)
-    pad, gap = 6 * scale, 8 * scale
-    left = x - width - 2 * pad - gap if side else x + gap
-    _draw_box(Box(left, top - gap - height - 2 * pad, left + width + 2 * pad, top - gap), DARK)
-    blf.color(0, *BRIGHT)
-    blf.position(0, left + pad, top - gap - height - pad, 0)
-    blf.draw(0, label)
-
-
 _register_classes, _unregister_classes = bpy.utils.register_classes_factory(
     (FLUXDEPTH_GT_divider, FLUXDEPTH_GGT_divider)
 )
@@ -400,8 +266,7 @@ def register() -> None:
 def unregister() -> None:
     """Take it away, and what is on the graphics card."""
     global _registered
-    _square.cache_clear()
-    _picture_shader.cache_clear()
+    overlay.forget()
     if _registered:
         _unregister_classes()
         _registered = False
