@@ -3,7 +3,9 @@
 Nothing of Blender is imported here: `core` must be usable where there is none.
 """
 
-MODULES = ("preferences_panel", "properties", "operators", "compare", "offer", "upkeep", "panels", "watch")
+MODULES = (
+    "preferences_panel", "properties", "prompt", "operators", "compare", "offer", "upkeep", "panels", "watch",
+)  # fmt: skip
 """What Blender is shown, in this order; unregistered in the opposite one."""
 
 _command = None

@@ -18,6 +18,7 @@ from .core import models
 from .core.addresses import check_base
 from .core.errors import DamagedJournalError, FluxDepthError, InputError, JournalError, OfflineError
 from .core.framing import fit
+from .drawing import one_line
 from .outcome import NO_OUTCOME, check_writable, described, ended, report, say, write, write_json
 
 if TYPE_CHECKING:
@@ -144,7 +145,8 @@ def _jobs(arguments: argparse.Namespace) -> tuple[dict[str, Any], int]:
     for job in jobs:
         when = time.strftime("%Y-%m-%d %H:%M", time.localtime(job.created))
         cost = f"${job.cost_usd:g} charged: {job.charged}"
-        print(f"{job.id}  {when}  {job.step:9}  {cost}  {job.result or job.error_message or job.request.prompt[:60]}")
+        told = job.result or job.error_message or one_line(job.request.prompt)[:60]
+        print(f"{job.id}  {when}  {job.step:9}  {cost}  {told}")
     say(f"This month: ${month.charged:.2f} charged, ${month.unknown:.2f} perhaps, ${month.waiting:.2f} not sent yet")
     return {"jobs": [described(job) for job in jobs]}, 0
 

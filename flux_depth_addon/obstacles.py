@@ -11,7 +11,7 @@ import bpy
 
 from . import preferences
 from .core.errors import InputError
-from .properties import camera_of, model_id_of, model_or_none, request_of, text
+from .properties import camera_of, model_id_of, model_or_none, prompt_of, request_of, text
 
 if TYPE_CHECKING:
     from .core.job import Job
@@ -39,7 +39,7 @@ def no_view(context: bpy.types.Context) -> str:
 
 
 def _no_prompt(settings: bpy.types.PropertyGroup) -> str:
-    return "" if text(settings, "prompt").strip() else "There is no prompt: write what the picture should show"
+    return "" if prompt_of(settings) else "There is no prompt: write what the picture should show"
 
 
 def no_request(context: bpy.types.Context) -> str:

@@ -8,9 +8,10 @@ from . import obstacles, preferences, watch
 from .core.errors import InputError
 from .core.models import Model, Provider
 from .depth_panel import Depth
-from .drawing import elapsed, in_columns, say
+from .drawing import elapsed, in_columns, one_line, say
 from .job_panel import STEP_ICONS, draw_job
 from .notices import draw_money, draw_notices
+from .prompt import draw_prompt
 from .properties import framing_of, model_of, model_or_none, request_of
 from .result_panel import Compare, Result
 
@@ -40,7 +41,7 @@ class _Main:
         if model and not preferences.has_key(model.provider):
             _draw_doors(layout, context, model.provider)
         column = layout.column()
-        column.prop(settings, "prompt", text="", icon="TEXT", placeholder="What the picture should show")
+        draw_prompt(column, context)
         column.prop(settings, "model", text="")
         if model is None:
             say(layout, context, obstacles.obstacle(context), "ERROR")
@@ -131,7 +132,7 @@ class FLUXDEPTH_UL_jobs(bpy.types.UIList):
         job = watch.jobs.get(item.name)
         if job is None:
             return
-        layout.label(text=job.request.prompt, icon=STEP_ICONS[job.step])
+        layout.label(text=one_line(job.request.prompt[:200]), icon=STEP_ICONS[job.step])
         if not job.is_final:
             layout.progress(factor=job.progress or 0.0, text=elapsed(job.created))
             layout.operator("flux_depth.cancel", text="", icon="X", emboss=False).job_id = job.id

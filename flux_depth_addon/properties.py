@@ -1,5 +1,6 @@
 """What an artist sets for a scene, and the request it makes."""
 
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -74,6 +75,11 @@ class FLUXDEPTH_PG_settings(bpy.types.PropertyGroup):
     """A scene's prompt and dials. Saved in the blend file, so never an address, a key or a folder"""
 
     prompt: StringProperty(name="Prompt", description="What the picture should show; the depth keeps the composition")
+    prompt_text: PointerProperty(
+        name="Prompt Text",
+        description="The text that is the prompt in place of the field: written in the Text Editor",
+        type=bpy.types.Text,
+    )
     model_id: StringProperty(options={"HIDDEN"})
     model: EnumProperty(
         name="Model",
@@ -189,6 +195,35 @@ class FLUXDEPTH_PG_job(bpy.types.PropertyGroup):
     """A row of the job list; its name is the job's id"""
 
 
+def text_of(settings: "FLUXDEPTH_PG_settings") -> bpy.types.Text | None:
+    """The text that is the prompt while it is written in the Text Editor; a file can hold any data-block there."""
+    return settings.prompt_text if isinstance(settings.prompt_text, bpy.types.Text) else None
+
+
+def prompt_of(settings: "FLUXDEPTH_PG_settings") -> str:
+    """The prompt as it is sent; of one that is too long, no more than shows it."""
+    written = text_of(settings)
+    return contents(written) if written else text(settings, "prompt").strip()
+
+
+def contents(written: bpy.types.Text) -> str:
+    """What a text says, as memory has it; of one that no prompt can be, as much as shows that it is too long."""
+    from .core.request import MAX_PROMPT
+
+    found, length = [], 0
+    for line in lines_of(written):
+        found.append(line)
+        length += len(line) + 1
+        if length > 2 * MAX_PROMPT:
+            return "\n".join(found)  # empty lines at its end too: more may come after them
+    return "\n".join(found).strip()
+
+
+def lines_of(written: bpy.types.Text) -> Iterator[str]:
+    """Every line of a text; a mark in place of one whose bytes are no text."""
+    return (text(line, "body", otherwise=UNREADABLE) for line in written.lines)
+
+
 def model_id_of(settings: "FLUXDEPTH_PG_settings") -> str:
     """The id of the model that a scene asks, be there such a model or not; fit to be shown."""
     stored = text(settings, "model_id", otherwise=UNREADABLE)[:MAX_MODEL_ID] or preferences.default_model()
@@ -249,7 +284,7 @@ def request_of(context: bpy.types.Context) -> "Request":
     model = model_of(settings)
     finetune_id = text(settings, "finetune_id").strip() if model.finetune != "none" else ""
     request = Request(
-        prompt=text(settings, "prompt").strip(),
+        prompt=prompt_of(settings),
         model=model.id,
         framing=framing_of(scene, model),
         depth=depth_settings_of(scene),

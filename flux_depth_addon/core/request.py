@@ -80,8 +80,8 @@ def _prompt_complaints(prompt: str) -> Iterator[str]:
     if not prompt.strip():
         yield "There is no prompt: write what the picture should show."
     if len(prompt) > MAX_PROMPT:
-        yield f"The prompt has {len(prompt):,} characters: {MAX_PROMPT:,} are the most that can be sent."
-    if any("\ud800" <= letter <= "\udfff" or letter == "\0" for letter in prompt):
+        yield f"The prompt is longer than {MAX_PROMPT:,} characters, the most that can be sent: shorten it."
+    if any("\ud800" <= letter <= "\udfff" or letter in "\0\N{REPLACEMENT CHARACTER}" for letter in prompt):
         yield "The prompt holds a character that is not text: type it again."
 
 

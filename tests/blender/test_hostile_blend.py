@@ -114,7 +114,7 @@ DIALS = {
 }  # fmt: skip
 """Every dial as it is stored when all is well; menus are numbers."""
 
-EVERYWHERE = [*DIALS, "camera", "model"]
+EVERYWHERE = [*DIALS, "camera", "model", "prompt_text"]
 
 
 def numbers(value):

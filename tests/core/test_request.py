@@ -37,9 +37,10 @@ GOOD = [
 BAD: list[tuple[dict[str, Any], str]] = [
     ({"prompt": ""}, "There is no prompt: write what the picture should show."),
     ({"prompt": " \n\t"}, "There is no prompt: write what the picture should show."),
-    ({"prompt": "x" * 100_000}, "The prompt has 100,000 characters: 10,000 are the most that can be sent."),
+    ({"prompt": "x" * 100_000}, "The prompt is longer than 10,000 characters, the most that can be sent: shorten it."),
     ({"prompt": "a\ud800b"}, "The prompt holds a character that is not text: type it again."),
     ({"prompt": "a\0b"}, "The prompt holds a character that is not text: type it again."),
+    ({"prompt": "a\ufffdb"}, "The prompt holds a character that is not text: type it again."),
     ({"steps": 14}, "Steps must be from 15 to 50, not 14."),
     ({"steps": 51}, "Steps must be from 15 to 50, not 51."),
     ({"guidance": 0.5}, "Guidance must be from 1 to 100, not 0.5."),
