@@ -193,7 +193,7 @@ def _new_editor() -> bpy.types.SpaceTextEditor:
     return area.spaces.active
 
 
-def _draw_footer(footer: bpy.types.Footer, context: bpy.types.Context) -> None:
+def _draw_footer(footer: bpy.types.Header, context: bpy.types.Context) -> None:
     """Whose prompt the text is; drawn at every key that is typed, so that the sidebar can follow."""
     written = context.space_data.text
     names = [text(scene) for scene in _scenes_of(written)] if written else []
