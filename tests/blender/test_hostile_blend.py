@@ -150,7 +150,7 @@ def test_whatever_is_stored_is_harmless_or_one_sentence(ready, part, extension, 
     open_file(blend)
     started = time.monotonic()
     _label, shown = button(drawn(part), "flux_depth.generate")
-    assert time.monotonic() - started < 2
+    assert time.monotonic() - started < 10
     assert is_plain(part("obstacles").obstacle(bpy.context))
     assert is_plain(press("preview_depth"))
     assert is_plain(press(**shown))
