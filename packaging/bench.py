@@ -80,6 +80,14 @@ def capture(rounds: int) -> str:
     return f"{bare}, both without anti-aliasing; against Workbench as it comes: {default.partition(':')[0]}"
 
 
+@measure("stall", "told: how long a capture holds Blender")
+def stall(rounds: int) -> str:
+    """Scene by scene: a capture with Workbench, next to a bare Workbench render of the same, and one with Cycles."""
+    from stall import WHAT
+
+    return "; ".join(f"{words}: {_held(scene, min(rounds, 3))}" for scene, words in WHAT.items())
+
+
 @measure("png", "1.5 times Pillow alone saving the same picture, or less, at a megapixel")
 def png(rounds: int) -> str:
     """From Z to the bytes that are sent, against Pillow's own PNG of the same 8-bit picture."""
@@ -138,6 +146,14 @@ def memory(_rounds: int) -> str:
     return (
         f"{own - other:.0f} MB beyond a bare Workbench render ({own:.0f} MB against {other:.0f} MB); Z itself is 67 MB"
     )
+
+
+def _held(scene: str, rounds: int) -> str:
+    command = [sys.executable, str(ROOT / "packaging" / "stall.py"), scene, str(rounds)]
+    surroundings = os.environ | {"PYTHONPATH": str(ROOT)}
+    printed = subprocess.check_output(command, text=True, stderr=subprocess.DEVNULL, env=surroundings)
+    bare, ours, cycles = (float(told) for told in printed.split()[-3:])
+    return f"{ours:.1f} s, a bare render {bare:.1f} s, Cycles {cycles:.1f} s"
 
 
 def _landscape() -> object:

@@ -139,13 +139,22 @@ def is_within(code: CodeType, path: str) -> bool:
 
 
 def histogram(seconds: Mapping[str, list[float]], worked: Mapping[str, list[float]]) -> str:
-    """A line for each entry: its milliseconds, the worst without what else the machine did, and how many fell where."""
-    heads = ["median", "p99", "worst", "own", *(f"< {bucket:g}" for bucket in BUCKETS), "more"]
-    lines = [f"{'milliseconds of':48} {'count':>6}" + "".join(f"{head:>9}" for head in heads)]
+    """A line for each entry: its milliseconds, those in which it worked itself, and how many fell into which bucket."""
+    heads = [
+        "median",
+        "p99",
+        "worst",
+        "own med.",
+        "own p99",
+        "own worst",
+        *(f"< {bucket:g}" for bucket in BUCKETS),
+        "more",
+    ]
+    lines = [f"{'milliseconds of':48} {'count':>6}" + "".join(f"{head:>10}" for head in heads)]
     for entry, found in sorted(seconds.items()):
-        figures = (median(found), p99(found), max(found), max(worked.get(entry, [0.0])))
-        told = "".join(f"{figure * 1e3:9.3f}" for figure in figures)
-        lines.append(f"{entry:48} {len(found):6}{told}" + "".join(f"{each:9}" for each in counted(found)))
+        figures = [figure(each) for each in (found, worked[entry]) for figure in (median, p99, max)]
+        told = "".join(f"{figure * 1e3:10.3f}" for figure in figures)
+        lines.append(f"{entry:48} {len(found):6}{told}" + "".join(f"{each:10}" for each in counted(found)))
     return "\n".join(lines)
 
 
