@@ -37,7 +37,7 @@ ROWS = 8
 """How many of the journal's rows one tick reads at most: some 60 microseconds each."""
 
 NEWS_SECONDS = 0.7
-"""How long nothing is read after news: with many pictures on their way, one of them moves at every tick."""
+"""How long nothing is looked at after news: with many pictures on their way, one of them moves at every tick."""
 
 FOLDER_SECONDS = 5.0
 """How often the disk is asked whether the journal is still there: it may be a slow one."""
@@ -232,6 +232,8 @@ def _tick() -> float | None:
 
 
 def _look() -> float | None:
+    if _version is not None and time.monotonic() < _news_at + NEWS_SECONDS:
+        return TICK_SECONDS
     folders = _other_folders()
     if not (folders or _is_there()):
         let_go_of_journal()
@@ -241,7 +243,7 @@ def _look() -> float | None:
     if folders:
         _look_elsewhere(folders.pop(0))
         return AT_ONCE
-    if (_version is None or time.monotonic() > _news_at + NEWS_SECONDS) and not _read():
+    if not _read():
         return AT_ONCE
     _place_arrivals()
     _tell_worker()
