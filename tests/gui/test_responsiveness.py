@@ -95,6 +95,7 @@ def fill(data: Path, base: str) -> None:
 
 def learn(artist: Artist) -> None:
     """Begin to watch what is called, and to learn what Blender calls."""
+    artist.python("part('preferences').table_problem(), part('preferences').table()")  # as when it was enabled
     source = Path(main_thread.__file__).read_text(encoding="utf-8")
     artist.python(
         "import sys, types; sys.modules['main_thread'] = ours = types.ModuleType('main_thread')\n"
