@@ -9,6 +9,7 @@ import statistics
 import sys
 import time
 from collections.abc import Callable
+from typing import Any
 
 SIDE = 1000
 """A grid of so many faces a side is a million."""
@@ -37,7 +38,7 @@ def copies() -> None:
         bpy.context.collection.objects.link(twin)
 
 
-def grid(side: int) -> object:
+def grid(side: int) -> Any:
     """A flat grid in front of the startup file's camera."""
     import bpy
 
