@@ -85,7 +85,9 @@ class Wipe:
         redraw()
 
     def _put_under(self, space: bpy.types.SpaceImageEditor, image: bpy.types.Image) -> None:
-        space.image = image
+        if space.image != image:
+            space.image = image
+            _fit(space)
         self.image = image.session_uid
 
     def is_in(self, space: bpy.types.Space | None) -> bool:
@@ -228,6 +230,15 @@ def redraw() -> None:
     for window in bpy.context.window_manager.windows:
         for area in (area for area in window.screen.areas if area.type == "IMAGE_EDITOR"):
             area.tag_redraw()
+
+
+def _fit(space: bpy.types.SpaceImageEditor) -> None:
+    """Show the whole frame, as images of other sizes lie elsewhere in the editor."""
+    for window in bpy.context.window_manager.windows:
+        for area in (area for area in window.screen.areas if area.spaces.active == space):
+            region = next(region for region in area.regions if region.type == "WINDOW")
+            with bpy.context.temp_override(window=window, area=area, region=region):
+                bpy.ops.image.view_all(fit_view=True)
 
 
 def _spaces() -> Iterator[bpy.types.SpaceImageEditor]:
