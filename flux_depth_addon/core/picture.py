@@ -15,7 +15,7 @@ from .errors import ProviderError
 from .framing import Framing, crop_picture
 
 if TYPE_CHECKING:
-    from PIL import Image
+    from PIL import Image, ImageCms
 
 __all__ = ["MAX_BYTES", "MAX_PIXELS", "load_codecs", "open_picture", "store", "write_whole"]
 
@@ -25,11 +25,14 @@ MAX_BYTES = 64 * 1024 * 1024
 MAX_PIXELS = 20_000_000
 """The most that the protocol's own client library lets through."""
 
+ROUNDING = 2
+"""Of 255: an sRGB profile brought to sRGB differs by so much at most."""
+
 FORMATS = ("PNG", "JPEG", "WEBP")
 SUFFIX_FORMATS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP"}
 
-ON_DEMAND = ("ImagePalette", "MpoImagePlugin", "TiffImagePlugin", "WebPImagePlugin")
-"""What Pillow imports beside its usual formats only when a picture asks for it: palettes, previews in a JPEG, Exif."""
+ON_DEMAND = ("ImageChops", "ImageCms", "ImagePalette", "MpoImagePlugin", "TiffImagePlugin", "WebPImagePlugin")
+"""What Pillow imports only when a picture asks for it: colour profiles, palettes, previews in a JPEG, Exif."""
 
 
 def load_codecs() -> None:
@@ -61,21 +64,45 @@ def open_picture(data: bytes) -> Image.Image:
 def store(data: bytes, framing: Framing, path: Path) -> tuple[int, int]:
     """Write the camera frame of a received picture to the path, in the format of its suffix; returns width and height.
 
-    Where there is nothing to cut and the format is the same, the bytes stay as they came. Raises OSError and
-    ProviderError.
+    Where there is nothing to cut and the format is the same, the bytes stay as they came; colours of another profile
+    than sRGB become sRGB's, which Blender takes every picture for. Raises OSError and ProviderError.
     """
     picture = open_picture(data)
     kind = SUFFIX_FORMATS.get(path.suffix.lower(), "PNG")
-    if framing.whole and picture.format == kind and picture.size == (framing.width, framing.height):
+    profile = _foreign_profile(picture)
+    if framing.whole and picture.format == kind and picture.size == (framing.width, framing.height) and not profile:
         write_whole(path, data)
         return picture.size
-    colours = picture.convert("RGB")
+    colours = _in_srgb(picture, profile)
     colours.info = {}  # what else its file said need not fit the file that is written: a transparent 16-bit grey, say
     frame = crop_picture(colours, framing)
     buffer = BytesIO()
     frame.save(buffer, kind, quality=95)
     write_whole(path, buffer.getvalue())
     return frame.size
+
+
+def _foreign_profile(picture: Image.Image) -> ImageCms.ImageCmsProfile | None:
+    """The colour profile by which a picture's values mean other colours than sRGB's; None where it cannot be used."""
+    from PIL import Image, ImageChops, ImageCms
+
+    if picture.mode in {"RGB", "RGBA"} and (data := picture.info.get("icc_profile")):
+        with suppress(ImportError, OSError, ImageCms.PyCMSError):  # Pillow can be built without littlecms
+            profile = ImageCms.ImageCmsProfile(BytesIO(data))
+            probe = Image.merge("RGB", [Image.linear_gradient("L").rotate(turn) for turn in (0, 90, 180)])
+            apart = ImageChops.difference(probe, _in_srgb(probe, profile))
+            return profile if apart.point(lambda value: max(value - ROUNDING, 0)).getbbox() else None
+    return None
+
+
+def _in_srgb(picture: Image.Image, profile: ImageCms.ImageCmsProfile | None) -> Image.Image:
+    """RGB in sRGB's values. Raises PyCMSError for a profile of something else than colours of pictures."""
+    colours = picture.convert("RGB")
+    if profile:
+        from PIL import ImageCms
+
+        ImageCms.profileToProfile(colours, profile, ImageCms.createProfile("sRGB"), inPlace=True)
+    return colours
 
 
 def write_whole(path: Path, data: bytes) -> None:

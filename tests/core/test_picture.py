@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import struct
 import subprocess
 import sys
 from collections.abc import Callable
@@ -13,7 +14,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from PIL import Image
+from PIL import Image, ImageCms
 
 from flux_depth_addon.core.errors import ProviderError
 from flux_depth_addon.core.framing import Framing
@@ -104,6 +105,57 @@ def test_damaged_bytes_are_a_picture_or_one_error(picture: Picture, data: st.Dat
         open_picture(bytes(damaged)).convert("RGB")
     except ProviderError:
         return
+
+
+def profile_of(*colourants: tuple[float, float, float], gamma: float = 2.2) -> bytes:
+    """A colour profile, version 2: the XYZ of red, green and blue under D50, and one exponent for all."""
+
+    def fixed(*values: float) -> bytes:
+        return b"".join(struct.pack(">i", round(value * 65536)) for value in values)
+
+    curve = b"curv" + bytes(4) + struct.pack(">IHxx", 1, round(gamma * 256))
+    tags = dict(
+        zip((b"rXYZ", b"gXYZ", b"bXYZ"), (b"XYZ " + bytes(4) + fixed(*each) for each in colourants), strict=True)
+    )
+    tags |= {b"wtpt": b"XYZ " + bytes(4) + fixed(0.9642, 1.0, 0.8249), b"rTRC": curve, b"gTRC": curve, b"bTRC": curve}
+    offset, directory, body = 128 + 4 + 12 * len(tags), struct.pack(">I", len(tags)), b""
+    for name, value in tags.items():
+        directory += name + struct.pack(">II", offset + len(body), len(value))
+        body += value
+    size = offset + len(body)
+    header = struct.pack(">I4xI", size, 0x02100000) + b"mntrRGB XYZ " + bytes(12) + b"acsp" + bytes(28)
+    return header + fixed(0.9642, 1.0, 0.8249) + bytes(48) + directory + body
+
+
+DISPLAY_P3 = profile_of((0.51512, 0.2412, -0.00105), (0.29198, 0.69225, 0.04189), (0.1571, 0.06657, 0.78407))
+
+
+def with_profile(profile: bytes) -> bytes:
+    """A whole frame in one green, told in that profile's values."""
+    buffer = BytesIO()
+    Image.new("RGB", (WHOLE.width, WHOLE.height), (60, 180, 60)).save(buffer, "PNG", icc_profile=profile)
+    return buffer.getvalue()
+
+
+def test_colours_of_another_profile_become_srgb(tmp_path: Path) -> None:
+    path = tmp_path / "out.png"
+    store(with_profile(DISPLAY_P3), WHOLE, path)
+    with Image.open(path) as picture:
+        red, green, blue = picture.getpixel((5, 5))
+        assert "icc_profile" not in picture.info
+    # Linear P3 to linear sRGB is a matrix; what is below its gamut is cut off.
+    linear = [(value / 255) ** 2.2 for value in (60, 180, 60)]
+    wanted = [1.2249 * linear[0] - 0.2247 * linear[1], -0.042 * linear[0] + 1.0419 * linear[1]]
+    assert red == 0 == round(max(wanted[0], 0))
+    assert green == pytest.approx(255 * (1.055 * wanted[1] ** (1 / 2.4) - 0.055), abs=2)
+    assert blue < 60
+
+
+@pytest.mark.parametrize("profile", [ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes(), b"no profile"])
+def test_a_profile_that_changes_nothing_leaves_the_bytes_as_they_came(tmp_path: Path, profile: bytes) -> None:
+    data, path = with_profile(profile), tmp_path / "out.png"
+    store(data, WHOLE, path)
+    assert path.read_bytes() == data
 
 
 def test_the_frame_is_cut_out_to_the_pixel(picture: Picture, tmp_path: Path) -> None:
