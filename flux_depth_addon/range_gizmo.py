@@ -116,11 +116,15 @@ class FLUXDEPTH_GT_end(bpy.types.Gizmo):
         settings = context.scene.flux_depth
         self.before = getattr(settings, self.end), getattr(settings, f"use_{self.end}")
         self.depth = ends_of(context.scene)[self.end]
-        self.grabbed = self._under(context, event)
+        at = Vector((event.mouse_region_x, event.mouse_region_y))
+        if event.value == "CLICK_DRAG":  # it has moved a little before this is taken for a drag
+            pressed = Vector((event.mouse_prev_press_x, event.mouse_prev_press_y))
+            at = pressed - Vector((context.region.x, context.region.y))
+        self.grabbed = self._under(context, at)
         return {"RUNNING_MODAL"}
 
     def modal(self, context: bpy.types.Context, event: bpy.types.Event, tweak: set[str]) -> set[str]:
-        under = self._under(context, event)
+        under = self._under(context, Vector((event.mouse_region_x, event.mouse_region_y)))
         self.depth += (under - self.grabbed) * (0.1 if "PRECISE" in tweak else 1.0)
         self.grabbed = under
         depth = to_two_digits(self.depth) if "SNAP" in tweak and self.depth > 0 else self.depth
@@ -140,8 +144,7 @@ class FLUXDEPTH_GT_end(bpy.types.Gizmo):
         else:
             bpy.ops.ed.undo_push(message=f"Set {self.end.title()}")
 
-    def _under(self, context: bpy.types.Context, event: bpy.types.Event) -> float:
-        at = Vector((event.mouse_region_x, event.mouse_region_y))
+    def _under(self, context: bpy.types.Context, at: Vector) -> float:
         return depth_under(camera_of(context.scene), context.region, context.region_data, at)
 
 

@@ -341,6 +341,8 @@ TABS = 22
 def is_that(told: str, what: str, arguments: dict[str, Any]) -> bool:
     """Whether Blender's words for a button mean this operator with these arguments, or this property."""
     if told.startswith("bpy.ops."):
-        given = all(f"{name}={json.dumps(value)}" in told for name, value in arguments.items())
+        # Blender writes a text in double quotes, and an item of a menu in single ones.
+        forms = ((f"{name}={json.dumps(value)}", f"{name}={value!r}") for name, value in arguments.items())
+        given = all(any(form in told for form in both) for both in forms)
         return given and told.startswith(f"bpy.ops.{what}(")
     return told.endswith(f".{what}")

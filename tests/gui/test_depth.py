@@ -1,0 +1,174 @@
+"""Depth in the window: near and far dragged and picked, the preview that keeps up, a render that Esc breaks off."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.gui.artist import Artist, Place
+
+FINGERPRINT = Path(__file__).parents[1] / "blender" / "fingerprint.py"
+LIGHT, HEAVY = 2, 9
+"""Subdivisions of the cube in a render: a twentieth of a second, and some seconds of Cycles."""
+
+ON_SCREEN = """
+from bpy_extras.view3d_utils import location_3d_to_region_2d
+from mathutils import Vector
+place = location_3d_to_region_2d(bpy.context.region, bpy.context.region.data, Vector({point}))
+region_ = bpy.context.region
+(region_.x + place.x, bpy.context.window.height - 1 - region_.y - place.y)
+"""
+SETTINGS = "[getattr(bpy.context.scene.flux_depth, name) for name in ('use_near', 'near', 'use_far', 'far')]"
+AXIS = "(bpy.context.scene.camera.matrix_world.normalized() @ Vector((0, 0, -{depth})))"
+
+
+@pytest.fixture
+def scene(artist: Artist) -> Iterator[Artist]:
+    """A cube that takes its time in a render, the preview in an editor of its own, the Depth panel open."""
+    artist.python(
+        "cube = bpy.data.objects['Cube'].modifiers.new('Fine', 'SUBSURF')\n"
+        f"cube.levels, cube.render_levels = 1, {LIGHT}\n"
+        "area('DOPESHEET_EDITOR').type = 'IMAGE_EDITOR'\n"
+        "bpy.ops.ed.undo_push(message='set up')"
+    )
+    artist.panel("Depth")
+    yield artist
+    artist.python(
+        "part('live').SLOW_SECONDS = 0.7\n"
+        "bpy.context.window_manager.flux_depth_live = bpy.context.window_manager.flux_depth_range = False"
+    )
+
+
+def on_screen(artist: Artist, point: str) -> Place:
+    """Where a point of the scene is seen in the 3D view."""
+    x, y = artist.python(ON_SCREEN.format(point=point))
+    return round(x), round(y)
+
+
+def set_by_hand(artist: Artist, near: float, far: float) -> None:
+    artist.python(
+        "settings = bpy.context.scene.flux_depth\n"
+        f"settings.use_near, settings.near, settings.use_far, settings.far = True, {near}, True, {far}\n"
+        "bpy.ops.ed.undo_push(message='by hand')"
+    )
+
+
+# Near and far, drawn and picked.
+
+
+def test_near_is_dragged_in_the_view_and_one_undo_takes_it_back(scene: Artist) -> None:
+    set_by_hand(scene, 3, 9)
+    scene.click("flux_depth_range")
+    assert scene.python("bpy.context.window_manager.flux_depth_range")
+    begin, end = (on_screen(scene, AXIS.format(depth=depth)) for depth in (3, 5))
+    scene.drag(begin, end)
+    use_near, near, use_far, far = scene.python(SETTINGS)
+    assert use_near
+    assert near == pytest.approx(5, abs=0.3)
+    assert (use_far, far) == (True, 9)
+    scene.move(end)
+    scene.key("ctrl+z")
+    scene.wait_until("abs(bpy.context.scene.flux_depth.near - 3) < 1e-4")
+
+
+def test_the_eyedropper_takes_what_it_is_clicked_on(scene: Artist) -> None:
+    scene.click("flux_depth.pick_depth", end="far")
+    cube = on_screen(scene, "(0, 0, 0)")
+    scene.move(cube)
+    scene.screen.xdotool("click", 1)
+    scene.wait_until("bpy.context.scene.flux_depth.use_far")
+    distance = scene.python("bpy.context.scene.camera.matrix_world.translation.length")
+    assert scene.python("bpy.context.scene.flux_depth.far") == pytest.approx(distance, abs=2)
+    assert not scene.python("bpy.context.scene.flux_depth.use_near")
+
+
+def test_esc_leaves_the_eyedropper_and_everything_as_it_was(scene: Artist) -> None:
+    before = scene.python(SETTINGS)
+    scene.click("flux_depth.pick_depth", end="near")
+    scene.wait_until("len(bpy.context.window.modal_operators) == 1")
+    scene.key("Escape")
+    scene.wait_until("len(bpy.context.window.modal_operators) == 0")
+    assert scene.python(SETTINGS) == before
+
+
+# The preview that keeps up.
+
+
+def test_a_change_shows_in_the_preview_by_itself(scene: Artist) -> None:
+    scene.python("part('live').SLOW_SECONDS = 60")  # however slow the machine of this test is
+    scene.click("flux_depth.preview_depth")
+    scene.wait_until("part('depth_preview').seen")
+    scene.click("flux_depth_live")
+    verdict = "part('depth_preview').verdicts[bpy.context.scene.session_uid]"
+    set_by_hand(scene, 3, 14)
+    scene.wait_until(f"abs({verdict}.far - 14) < 1e-3")
+    seen = scene.python("id(part('depth_preview').seen)")
+    scene.python("bpy.data.objects['Cube'].location.x = 2")
+    scene.wait_until(f"id(part('depth_preview').seen) != {seen}")
+
+
+# A render as a job.
+
+
+@pytest.fixture
+def heavy(scene: Artist) -> Artist:
+    """A capture with Cycles would take some seconds, and all that is in Blender is known."""
+    temporary = scene.folder / "temporary"
+    temporary.mkdir(exist_ok=True)
+    shutil.copy(FINGERPRINT, scene.folder)
+    scene.python(
+        f"import sys, tempfile; sys.path.insert(0, {str(scene.folder)!r}); tempfile.tempdir = {str(temporary)!r}\n"
+        "bpy.data.materials.remove(bpy.data.materials['Material'])\n"  # brought up to date by Blender in any render
+        "bpy.context.scene.flux_depth.engine = 'CYCLES'\n"
+        f"bpy.data.objects['Cube'].modifiers['Fine'].render_levels = {HEAVY}\n"
+        "bpy.ops.ed.undo_push(message='heavy')"
+    )
+    return scene
+
+
+def remember(artist: Artist) -> None:
+    artist.python("import fingerprint; bpy.app.driver_namespace['before'] = fingerprint.settled(); None")
+
+
+def touched(artist: Artist) -> dict[str, object]:
+    """What differs from before, by its path."""
+    return artist.python(
+        "import fingerprint\n"
+        "found = fingerprint.difference(bpy.app.driver_namespace['before'], fingerprint.fingerprint())\n"
+        "{path: repr(both) for path, both in found.items()}"
+    )
+
+
+def test_esc_breaks_a_render_with_cycles_off_and_nothing_is_touched(heavy: Artist) -> None:
+    heavy.hover("flux_depth.preview_depth")
+    remember(heavy)
+    heavy.screen.xdotool("click", 1)
+    heavy.wait_until("bpy.app.is_job_running('RENDER')")
+    heavy.key("ctrl+s", "Escape")
+    heavy.wait_until("not bpy.app.is_job_running('RENDER') and not bpy.context.window.modal_operators", 30)
+    assert touched(heavy) == {}
+    assert heavy.python("part('depth_preview').seen") is None
+
+
+def test_a_render_with_cycles_that_ends_well_touches_nothing(heavy: Artist) -> None:
+    heavy.python(f"bpy.data.objects['Cube'].modifiers['Fine'].render_levels = {LIGHT}")
+    heavy.click("flux_depth.preview_depth")  # brings its image
+    heavy.wait_until("part('depth_preview').seen and not bpy.context.window.modal_operators", 30)
+    heavy.hover("flux_depth.preview_depth")
+    remember(heavy)
+    seen = heavy.python("id(part('depth_preview').seen)")
+    heavy.screen.xdotool("click", 1)
+    heavy.wait_until(f"id(part('depth_preview').seen) != {seen} and not bpy.context.window.modal_operators", 30)
+    assert touched(heavy) == {}
+
+
+def test_quitting_in_mid_render_ends_blender(heavy: Artist) -> None:
+    heavy.click("flux_depth.preview_depth")
+    heavy.wait_until("bpy.app.is_job_running('RENDER')")
+    heavy.quit()
+    assert heavy.process
+    assert heavy.process.returncode == 0
+    heavy.start()
