@@ -3,7 +3,7 @@
 import bpy
 
 from . import depth_preview
-from .drawing import distance, say
+from .drawing import distance, in_columns, say
 
 
 class Depth:
@@ -14,7 +14,7 @@ class Depth:
 
     def draw(self, context: bpy.types.Context) -> None:
         layout, settings = self.layout, context.scene.flux_depth
-        layout.use_property_split, layout.use_property_decorate = True, False
+        in_columns(layout, context)
         _draw_end(layout, settings, "near")
         _draw_end(layout, settings, "far")
         layout.prop(settings, "curve")

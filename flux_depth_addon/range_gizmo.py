@@ -96,8 +96,10 @@ class FLUXDEPTH_GT_end(bpy.types.Gizmo):
         self.line = self.new_custom_shape("LINES", EDGE)
 
     def draw(self, context: bpy.types.Context) -> None:
-        self._draw_arrow()
         scene, camera, depth = context.scene, camera_of(context.scene), ends_of(context.scene)[self.end]
+        if depth is None:  # not `hide`, which would show one redraw late
+            return
+        self._draw_arrow()
         frame = frame_at(scene, camera, depth)
         self.draw_custom_shape(self.frame, matrix=frame)
         if self.end == "far":
@@ -106,8 +108,9 @@ class FLUXDEPTH_GT_end(bpy.types.Gizmo):
             for edge in _edges(start, frame):
                 self.draw_custom_shape(self.line, matrix=edge)
 
-    def draw_select(self, _context: bpy.types.Context, select_id: int) -> None:
-        self._draw_arrow(select_id=select_id)
+    def draw_select(self, context: bpy.types.Context, select_id: int) -> None:
+        if ends_of(context.scene)[self.end] is not None:
+            self._draw_arrow(select_id=select_id)
 
     def _draw_arrow(self, **select: int) -> None:
         self.draw_preset_arrow(self.matrix_world, axis="POS_Z", **select)
@@ -187,7 +190,6 @@ class FLUXDEPTH_GGT_range(bpy.types.GizmoGroup):
         camera, ends = camera_of(context.scene), ends_of(context.scene)
         for gizmo in self.gizmos:
             depth = ends[gizmo.end]
-            gizmo.hide = depth is None
             gizmo.alpha = BY_HAND if getattr(context.scene.flux_depth, f"use_{gizmo.end}") else FOUND
             if depth is not None:
                 turned = Matrix.Rotation(pi, 4, "X")
