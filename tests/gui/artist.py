@@ -18,7 +18,8 @@ from typing import Any
 import numpy
 from PIL import Image
 
-from tests.gui.desk import HEIGHT, WIDTH, Screen
+from tests.gui.desk import GLANCE, HEIGHT, SETTLE, WIDTH, Screen
+from tests.secrets_watch import marked_key
 
 TAB = "FLUX Depth"
 COLUMNS = (0.5, 0.82, 0.2, 0.66, 0.35, 0.9, 0.08)
@@ -142,6 +143,16 @@ class Artist:
         self.tab()
         self.reports()
 
+    def begin_with(self, base: str, data: Path) -> None:
+        """The same with CometAPI at that address on loopback, its key typed, and a prompt."""
+        data.mkdir(parents=True, exist_ok=True)
+        (data / "models.toml").write_text(f'[providers.cometapi]\nbase = "{base}"\n', encoding="utf-8")
+        self.begin(data)
+        self.python(
+            f"part('preferences').current().key_cometapi = {marked_key('cometapi')!r}\n"
+            f"dials = bpy.context.scene.flux_depth; dials.model_id, dials.prompt = {MODEL!r}, 'a stone cottage'"
+        )
+
     def close_other_windows(self) -> None:
         """Preferences, Image Editors: all but the first."""
         self.python(
@@ -187,9 +198,8 @@ class Artist:
             if is_that(told, what, arguments) and self._is_under(told, place, editor, region):
                 return place
         seen.clear()
-        for place in self._places(editor, region):
-            if told := self._under(place, editor, region):
-                seen[told] = place
+        for told, place in self._look_around(editor, region):
+            seen[told] = place
             if is_that(told, what, arguments) and self._is_under(told, place, editor, region):
                 return place
         raise AssertionError(f"there is no {what} {arguments or ''} here; there are:\n" + "\n".join(seen))
@@ -224,20 +234,28 @@ class Artist:
         """The mouse alone."""
         self.screen.move(*place)
 
+    def _look_around(self, editor: str, region: str) -> Iterator[tuple[str, Place]]:
+        """Every button once or more: down the middle first, then left and right of what was met there."""
+        left, top, width, height = self.box(editor, region)
+        rows = list(range(top + ROW // 2, top + height, ROW))
+        for column in COLUMNS:
+            met = []
+            for row in rows:
+                place = left + int(column * (width - TABS)), row
+                if told := self._under(place, editor, region, GLANCE):
+                    met.append(row)
+                    yield told, place
+            if column == COLUMNS[0]:
+                rows = met
+
     def _is_under(self, told: str, place: Place, editor: str, region: str) -> bool:
         """Asked twice: a busy Blender still speaks of where the mouse was before."""
         self._under(place, editor, region)
         return self._under(place, editor, region) == told
 
-    def _under(self, place: Place, editor: str, region: str) -> str:
-        self.move(place)
+    def _under(self, place: Place, editor: str, region: str, settle: float = SETTLE) -> str:
+        self.screen.move(*place, settle)
         return str(self.python(f"button_under({editor!r}, {region!r})"))
-
-    def _places(self, editor: str, region: str) -> Iterator[Place]:
-        left, top, width, height = self.box(editor, region)
-        for column in COLUMNS:
-            for row in range(ROW // 2, height, ROW):
-                yield left + int(column * (width - TABS)), top + row
 
     # What is seen.
 
@@ -332,6 +350,7 @@ class Artist:
             time.sleep(0.05)
 
 
+MODEL = "cometapi:flux-pro-1.0-depth"
 STEPS = "[job.step for job in part('watch').jobs.values()]"
 
 TABS = 22

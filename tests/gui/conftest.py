@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
+from flux_depth_addon.core.sandbox import Behaviour, Sandbox
 from tests.gui.artist import Artist
 from tests.gui.desk import Screen, screen
 
@@ -54,9 +56,39 @@ def blender(desk: Screen, folder: Path, extension: Path) -> Iterator[Artist]:
 @pytest.fixture
 def artist(blender: Artist, tmp_path: Path) -> Iterator[Artist]:
     """The artist, in a new file with an empty journal, our tab open, the sandbox chosen."""
+    if blender.process and blender.process.poll() is not None:  # a test before left it so
+        blender.start()
     blender.begin(tmp_path / "data")
     yield blender
     blender.key("Escape")
+
+
+Paid = Callable[[Behaviour], Sandbox]
+
+
+@pytest.fixture
+def paid(artist: Artist, tmp_path: Path) -> Iterator[Paid]:
+    """Makes a provider on loopback that is paid and behaves so: its key is known, its model chosen, there is a prompt."""
+    with ExitStack() as open_ones:
+
+        def open_one(behaviour: Behaviour) -> Sandbox:
+            provider = open_ones.enter_context(Sandbox(behaviour=behaviour))
+            artist.begin_with(provider.base, tmp_path / "data")
+            return provider
+
+        yield open_one
+
+
+@pytest.fixture
+def other(folder: Path, blender: Artist, tmp_path: Path) -> Iterator[Artist]:
+    """A second Blender with folders and a screen of its own, not started; the same extension is installed in it."""
+    home = Path(tempfile.mkdtemp(dir=folder))
+    shutil.copytree(blender.folder / "resources", home / "resources")
+    with screen(home / "screen.log") as desk:
+        made = Artist(desk, blender.blender, home, FLUX_DEPTH_DATA=str(tmp_path / "other"))
+        yield made
+        if made.process:
+            made.kill()
 
 
 @pytest.hookimpl(wrapper=True)

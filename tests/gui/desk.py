@@ -18,6 +18,9 @@ WIDTH, HEIGHT = 1600, 1000
 SETTLE = 0.06
 """Seconds in which Blender has seen where the mouse is."""
 
+GLANCE = 0.02
+"""Seconds in which it mostly has."""
+
 
 def root() -> Path:
     """The folder of the system that has Blender, mouse and screen: packaging/window.py names it."""
@@ -57,10 +60,10 @@ class Screen:
         done = subprocess.run(command, env=self.environment(), input=stdin.encode(), capture_output=True, check=True)
         return done.stdout.decode()
 
-    def move(self, x: int, y: int) -> None:
+    def move(self, x: int, y: int, settle: float = SETTLE) -> None:
         """The mouse, from the upper left corner of the screen, in pixels."""
         self.xdotool("mousemove", x - 1, y, "mousemove", x, y)
-        time.sleep(SETTLE)
+        time.sleep(settle)
 
     def press(self, button: int = 1) -> None:
         """Click where the mouse is: 1 left, 2 middle, 3 right, 4 and 5 the wheel."""
