@@ -136,7 +136,8 @@ class Artist:
         self.python(
             f"import os; os.environ['FLUX_DEPTH_DATA'] = {str(data)!r}\n"
             "part('worker_process').let_go(); part('watch').let_go_of_journal(); part('arrivals').forget()\n"
-            "part('preferences').forget_table(); part('preferences').forget_keys()"
+            "part('preferences').forget_table(); part('preferences').forget_keys()\n"
+            "part('watch').session = part('watch').month = None"
         )
         self.new_file()
         self.python("dials = bpy.context.scene.flux_depth; dials.model_id = 'sandbox'; dials.megapixels = 0.1")
@@ -155,10 +156,16 @@ class Artist:
 
     def close_other_windows(self) -> None:
         """Preferences, Image Editors: all but the first."""
+        self.close_windows("[1:]")
+
+    def close_windows(self, which: str) -> None:
+        """Of Blender's list of windows this slice, as the button in a window's frame does."""
         self.python(
-            "for window in list(bpy.context.window_manager.windows)[1:]:\n"
-            "    with bpy.context.temp_override(window=window): bpy.ops.wm.window_close()"
+            f"for window in list(bpy.context.window_manager.windows){which}:\n"
+            "    with bpy.context.temp_override(window=window): bpy.ops.wm.window_close()",
+            in_window=False,
         )
+        self.seen.clear()
 
     def steps(self) -> list[str]:
         """Of every job in the list, newest first, its step."""
@@ -229,6 +236,13 @@ class Artist:
     def drag(self, begin: Place, end: Place) -> None:
         """Press, move, let go."""
         self.screen.drag(begin, end)
+
+    def search(self, words: str) -> None:
+        """F3, and Return on the first that Blender finds."""
+        self.key("F3")
+        self.type(words)
+        time.sleep(0.5)  # it looks while one types
+        self.key("Return")
 
     def move(self, place: Place) -> None:
         """The mouse alone."""

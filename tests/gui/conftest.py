@@ -68,7 +68,7 @@ Paid = Callable[[Behaviour], Sandbox]
 
 @pytest.fixture
 def paid(artist: Artist, tmp_path: Path) -> Iterator[Paid]:
-    """Makes a provider on loopback that is paid and behaves so: its key is known, its model chosen, there is a prompt."""
+    """Makes a paid provider on loopback that behaves so: its key is known, its model chosen, there is a prompt."""
     with ExitStack() as open_ones:
 
         def open_one(behaviour: Behaviour) -> Sandbox:

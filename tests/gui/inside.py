@@ -66,8 +66,10 @@ def surroundings() -> dict[str, Any]:
     """The first window and its largest 3D Viewport, as far as there is one."""
     window = bpy.context.window_manager.windows[0]
     found = {"window": window, "screen": window.screen}
-    if viewport := area("VIEW_3D"):
-        found |= {"area": viewport, "region": region(viewport, "WINDOW")}
+    viewports = [area for area in window.screen.areas if area.type == "VIEW_3D"]
+    if viewports:
+        largest = max(viewports, key=lambda area: area.width * area.height)
+        found |= {"area": largest, "region": region(largest, "WINDOW")}
     return found
 
 
