@@ -22,8 +22,10 @@ from tests.gui.desk import GLANCE, HEIGHT, SETTLE, WIDTH, Screen
 from tests.secrets_watch import marked_key
 
 TAB = "FLUX Depth"
-COLUMNS = (0.5, 0.82, 0.2, 0.66, 0.35, 0.9, 0.08)
-"""Where in a sidebar's width buttons are looked for: the wide ones first."""
+COLUMNS = {0.5: True, 0.82: False, 0.2: False, 0.66: False, 0.35: False, 0.08: False, 0.9: True}
+"""Where in a sidebar's width buttons are looked for, the wide ones first; and whether from top to bottom, or only
+beside what was met in the middle. To the right of a password, of which Blender tells nothing, there may be a button.
+"""
 
 ROW = 13
 """Less than a button's height at a UI scale of 1."""
@@ -251,16 +253,14 @@ class Artist:
     def _look_around(self, editor: str, region: str) -> Iterator[tuple[str, Place]]:
         """Every button once or more: down the middle first, then left and right of what was met there."""
         left, top, width, height = self.box(editor, region)
-        rows = list(range(top + ROW // 2, top + height, ROW))
-        for column in COLUMNS:
-            met = []
-            for row in rows:
+        rows = range(top + ROW // 2, top + height, ROW)
+        met: list[int] = []
+        for column, everywhere in COLUMNS.items():
+            for row in rows if everywhere else list(met):
                 place = left + int(column * (width - TABS)), row
                 if told := self._under(place, editor, region, GLANCE):
-                    met.append(row)
+                    met += [row] if everywhere else []
                     yield told, place
-            if column == COLUMNS[0]:
-                rows = met
 
     def _is_under(self, told: str, place: Place, editor: str, region: str) -> bool:
         """Asked twice: a busy Blender still speaks of where the mouse was before."""
