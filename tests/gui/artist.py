@@ -104,7 +104,7 @@ class Artist:
         """The expression's value once it is true in Blender; raises AssertionError when it stays false."""
         until = time.monotonic() + seconds
         while not (value := self.python(expression)):
-            assert time.monotonic() < until, f"after {seconds} s still not: {expression}"
+            assert time.monotonic() < until, f"after {seconds} s still not: {expression}\n{self.python(STATE)}"
             time.sleep(0.05)
         return value
 
@@ -366,6 +366,8 @@ class Artist:
 
 MODEL = "cometapi:flux-pro-1.0-depth"
 STEPS = "[job.step for job in part('watch').jobs.values()]"
+
+STATE = "{name: str(value) for name, value in vars(part('watch')).items() if not callable(value)}"
 
 TABS = 22
 """The width of the column of tabs beside a sidebar."""

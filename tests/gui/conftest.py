@@ -79,16 +79,15 @@ def paid(artist: Artist, tmp_path: Path) -> Iterator[Paid]:
         yield open_one
 
 
-@pytest.fixture
-def other(folder: Path, blender: Artist, tmp_path: Path) -> Iterator[Artist]:
-    """A second Blender with folders and a screen of its own, not started; the same extension is installed in it."""
+@pytest.fixture(scope="session")
+def other(folder: Path, blender: Artist) -> Iterator[Artist]:
+    """A second Blender with folders and a screen of its own, in which the same extension is installed."""
     home = Path(tempfile.mkdtemp(dir=folder))
     shutil.copytree(blender.folder / "resources", home / "resources")
     with screen(home / "screen.log") as desk:
-        made = Artist(desk, blender.blender, home, FLUX_DEPTH_DATA=str(tmp_path / "other"))
+        made = Artist(desk, blender.blender, home, FLUX_DEPTH_DATA=str(home / "data"))
+        made.start()
         yield made
-        if made.process:
-            made.kill()
 
 
 @pytest.hookimpl(wrapper=True)

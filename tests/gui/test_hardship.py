@@ -57,12 +57,10 @@ def test_a_picture_comes_into_the_image_editor_of_a_second_window(artist: Artist
 
 
 def test_two_blenders_share_one_folder_and_pay_once(artist: Artist, paid: Paid, other: Artist, tmp_path: Path) -> None:
-    provider = paid(Behaviour(delay=12))
-    other.environment["FLUX_DEPTH_DATA"] = str(tmp_path / "data")
-    other.start()
-    other.python(f"part('preferences').current().key_cometapi = {marked_key('cometapi')!r}")
+    provider = paid(Behaviour(delay=15))
     generate(artist)
-    other.python("part('watch').follow()")
+    other.begin(tmp_path / "data")
+    other.python(f"part('preferences').current().key_cometapi = {marked_key('cometapi')!r}")
     other.wait_until(ON_ITS_WAY)
     arrives(artist)
     other.wait_for_steps("DONE")
@@ -74,11 +72,9 @@ def test_what_one_blender_cancels_the_other_shows_as_cancelled(
     artist: Artist, paid: Paid, other: Artist, tmp_path: Path
 ) -> None:
     paid(Behaviour(delay=60))
-    other.environment["FLUX_DEPTH_DATA"] = str(tmp_path / "data")
     generate(artist)
-    other.start()
+    other.begin(tmp_path / "data")
     other.wait_until(ON_ITS_WAY)
-    other.tab()
     other.click("flux_depth.cancel")
     artist.wait_for_steps("CANCELLED")
 
