@@ -13,6 +13,9 @@ from . import watch
 from .core.errors import CancelledError, FluxDepthError, InputError, JournalError
 from .core.models import Model
 
+AS_JOB = False
+"""Off: with it, 4.3.2 on a software screen has hung in mid-render (GLXBadContext), which costs unsaved work."""
+
 PAUSE_SECONDS = 0.1
 """Between two looks at a render that runs as a job."""
 
@@ -66,7 +69,7 @@ class RenderingButton(Button):
         """A click."""
         if bpy.app.background:
             return self.execute(context)
-        self._steps, self._timer, self._cancelled = self.steps(context, as_job=True), None, False
+        self._steps, self._timer, self._cancelled = self.steps(context, as_job=AS_JOB), None, False
         return self._step(context)
 
     def _step(self, context: bpy.types.Context) -> set[str]:

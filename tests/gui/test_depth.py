@@ -1,18 +1,12 @@
-"""Depth in the window: near and far dragged and picked, the preview that keeps up, a render that Esc breaks off."""
+"""Depth in the window: near and far dragged and picked, and the preview that keeps up."""
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from tests.gui.artist import Artist, Place
-
-FINGERPRINT = Path(__file__).parents[1] / "blender" / "fingerprint.py"
-LIGHT, HEAVY = 2, 9
-"""Subdivisions of the cube in a render: a twentieth of a second, and some seconds of Cycles."""
 
 ON_SCREEN = """
 from bpy_extras.view3d_utils import location_3d_to_region_2d
@@ -30,7 +24,7 @@ def scene(artist: Artist) -> Iterator[Artist]:
     """A cube that takes its time in a render, the preview in an editor of its own, the Depth panel open."""
     artist.python(
         "cube = bpy.data.objects['Cube'].modifiers.new('Fine', 'SUBSURF')\n"
-        f"cube.levels, cube.render_levels = 1, {LIGHT}\n"
+        "cube.levels, cube.render_levels = 1, 2\n"
         "area('DOPESHEET_EDITOR').type = 'IMAGE_EDITOR'\n"
         "bpy.ops.ed.undo_push(message='set up')"
     )
@@ -108,67 +102,3 @@ def test_a_change_shows_in_the_preview_by_itself(scene: Artist) -> None:
     seen = scene.python("id(part('depth_preview').seen)")
     scene.python("bpy.data.objects['Cube'].location.x = 2")
     scene.wait_until(f"id(part('depth_preview').seen) != {seen}")
-
-
-# A render as a job.
-
-
-@pytest.fixture
-def heavy(scene: Artist) -> Artist:
-    """A capture with Cycles would take some seconds, and all that is in Blender is known."""
-    temporary = scene.folder / "temporary"
-    temporary.mkdir(exist_ok=True)
-    shutil.copy(FINGERPRINT, scene.folder)
-    scene.python(
-        f"import sys, tempfile; sys.path.insert(0, {str(scene.folder)!r}); tempfile.tempdir = {str(temporary)!r}\n"
-        "bpy.data.materials.remove(bpy.data.materials['Material'])\n"  # brought up to date by Blender in any render
-        "bpy.context.scene.flux_depth.engine = 'CYCLES'\n"
-        f"bpy.data.objects['Cube'].modifiers['Fine'].render_levels = {HEAVY}\n"
-        "bpy.ops.ed.undo_push(message='heavy')"
-    )
-    return scene
-
-
-def remember(artist: Artist) -> None:
-    artist.python("import fingerprint; bpy.app.driver_namespace['before'] = fingerprint.settled(); None")
-
-
-def touched(artist: Artist) -> dict[str, object]:
-    """What differs from before, by its path."""
-    return artist.python(
-        "import fingerprint\n"
-        "found = fingerprint.difference(bpy.app.driver_namespace['before'], fingerprint.fingerprint())\n"
-        "{path: repr(both) for path, both in found.items()}"
-    )
-
-
-def test_esc_breaks_a_render_with_cycles_off_and_nothing_is_touched(heavy: Artist) -> None:
-    heavy.hover("flux_depth.preview_depth")
-    remember(heavy)
-    heavy.screen.xdotool("click", 1)
-    heavy.wait_until("bpy.app.is_job_running('RENDER')")
-    heavy.key("ctrl+s", "Escape")
-    heavy.wait_until("not bpy.app.is_job_running('RENDER') and not bpy.context.window.modal_operators", 30)
-    assert touched(heavy) == {}
-    assert heavy.python("part('depth_preview').seen") is None
-
-
-def test_a_render_with_cycles_that_ends_well_touches_nothing(heavy: Artist) -> None:
-    heavy.python(f"bpy.data.objects['Cube'].modifiers['Fine'].render_levels = {LIGHT}")
-    heavy.click("flux_depth.preview_depth")  # brings its image
-    heavy.wait_until("part('depth_preview').seen and not bpy.context.window.modal_operators", 30)
-    heavy.hover("flux_depth.preview_depth")
-    remember(heavy)
-    seen = heavy.python("id(part('depth_preview').seen)")
-    heavy.screen.xdotool("click", 1)
-    heavy.wait_until(f"id(part('depth_preview').seen) != {seen} and not bpy.context.window.modal_operators", 30)
-    assert touched(heavy) == {}
-
-
-def test_quitting_in_mid_render_ends_blender(heavy: Artist) -> None:
-    heavy.click("flux_depth.preview_depth")
-    heavy.wait_until("bpy.app.is_job_running('RENDER')")
-    heavy.quit()
-    assert heavy.process
-    assert heavy.process.returncode == 0
-    heavy.start()
