@@ -10,14 +10,11 @@ import bpy
 from bpy.props import BoolProperty, StringProperty
 
 from . import watch
-from .core.errors import CancelledError, FluxDepthError, InputError, JournalError
+from .core.errors import FluxDepthError, InputError, JournalError
 from .core.models import Model
 
-AS_JOB = False
-"""Off: with it, 4.3.2 on a software screen has hung in mid-render (GLXBadContext), which costs unsaved work."""
-
 PAUSE_SECONDS = 0.1
-"""Between two looks at a render that runs as a job."""
+"""Between two looks at a render in another Blender."""
 
 
 def failure(work: Callable[[], object]) -> str:
@@ -55,70 +52,56 @@ class Button(bpy.types.Operator):
 
 
 class RenderingButton(Button):
-    """A button that renders, in steps. A click waits between them as a modal operator; a script is held up"""
+    """A button that renders, in steps. A click goes on as a modal operator where that takes its time; a script waits"""
 
-    def steps(self, context: bpy.types.Context, *, as_job: bool) -> Iterator[None]:
-        """The work; yields while a render runs as a job, for which there must be a window."""
+    _timer: bpy.types.Timer | None = None
+
+    def steps(self, context: bpy.types.Context, *, beside: bool) -> Iterator[str]:
+        """The work; yields what is being done while another Blender renders, with `beside` where that can be."""
         raise NotImplementedError
 
     def run(self, context: bpy.types.Context) -> None:
-        for _ in self.steps(context, as_job=False):
+        for _ in self.steps(context, beside=False):
             pass
 
     def invoke(self, context: bpy.types.Context, _event: bpy.types.Event) -> set[str]:
         """A click."""
         if bpy.app.background:
             return self.execute(context)
-        self._steps, self._timer, self._cancelled = self.steps(context, as_job=AS_JOB), None, False
+        self._steps = self.steps(context, beside=True)
         return self._step(context)
 
-    def _step(self, context: bpy.types.Context) -> set[str]:
-        waits: list[None] = []
-        if (sentence := failure(lambda: waits.extend(self._next()))) or not waits:
-            self._let_go(context)
-            return {"CANCELLED"} if self._cancelled else self.ended(sentence)
-        if self._timer is None:
-            owner = context.window_manager
-            self._timer = owner.event_timer_add(PAUSE_SECONDS, window=context.window)
-            owner.modal_handler_add(self)
-            context.workspace.status_text_set("Rendering the depth: Esc cancels, and nothing is sent")
-        return {"RUNNING_MODAL"}
-
-    def _next(self) -> list[None]:
-        """The next step, or none."""
-        try:
-            return list(islice(self._steps, 1))
-        except CancelledError as end:
-            self._cancelled = True
-            self.report({"INFO"}, str(end))
-            return []
-
     def modal(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
-        """Blender's lock of its interface holds everything back but Esc, and that must reach the render."""
+        """Nothing is held back but Esc, which breaks off."""
+        if event.type == "ESC" and event.value == "PRESS":
+            self.cancel(context)
+            self.report({"INFO"}, "The depth was not rendered, and nothing was sent")
+            return {"CANCELLED"}
         outcome = self._step(context) if event.type == "TIMER" else {"RUNNING_MODAL"}
         return {"PASS_THROUGH"} if outcome == {"RUNNING_MODAL"} else outcome
 
     def cancel(self, context: bpy.types.Context) -> None:
-        """The window closes, another file opens, or Blender quits: put back what was touched once nobody renders."""
+        """By Esc; or the window closes, another file opens, Blender quits."""
         self._let_go(context)
-        _close(self._steps)
+        self._steps.close()
+
+    def _step(self, context: bpy.types.Context) -> set[str]:
+        doing: list[str] = []
+        sentence = failure(lambda: doing.extend(islice(self._steps, 1)))
+        if not doing:
+            self._let_go(context)
+            return self.ended(sentence)
+        if self._timer is None:
+            self._timer = context.window_manager.event_timer_add(PAUSE_SECONDS, window=context.window)
+            context.window_manager.modal_handler_add(self)
+        context.workspace.status_text_set(f"Rendering the depth  ·  {doing[0]}  ·  Esc breaks off, nothing is sent")
+        return {"RUNNING_MODAL"}
 
     def _let_go(self, context: bpy.types.Context) -> None:
         if self._timer:
             context.window_manager.event_timer_remove(self._timer)
             context.workspace.status_text_set(None)
         self._timer = None
-
-
-def _close(steps: Iterator[None]) -> None:
-    def when_done() -> float | None:
-        if bpy.app.is_job_running("RENDER"):
-            return PAUSE_SECONDS
-        failure(steps.close)
-        return None
-
-    if when_done():
-        bpy.app.timers.register(when_done, first_interval=PAUSE_SECONDS, persistent=True)
 
 
 class JobButton(Button):

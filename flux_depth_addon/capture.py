@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import sys
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, fields
 from pathlib import Path
@@ -14,13 +14,13 @@ import bpy
 import numpy as np
 
 from . import render_result
-from .core.errors import CancelledError, InputError
+from .core.errors import InputError
 from .core.framing import Framing
 from .exr import read_channel
 from .untouched import NAME, nothing_touched
 from .viewplane import Lens, frame_viewplane, overscanned
 
-__all__ = ["Engine", "camera_of", "capture", "capturing", "frame_aspect", "is_panoramic"]
+__all__ = ["Engine", "camera_of", "capture", "frame_aspect", "is_panoramic"]
 
 Engine = Literal["WORKBENCH", "CYCLES", "SCENE"]
 """Who draws: Blender's quickest engine, the one that knows alpha and displacement, or the scene's own."""
@@ -31,8 +31,6 @@ ENGINES = {"BLENDER_WORKBENCH", "CYCLES", "BLENDER_EEVEE", "BLENDER_EEVEE_NEXT"}
 MAX_SIDE = 16384
 MAX_PIXELS = 200_000_000
 """Beyond these a graphics card refuses, or the picture takes more memory than most machines have."""
-Render = Callable[[bpy.types.Scene], Iterable[None]]
-"""Renders a scene to its file, once all that it gives is taken."""
 NO_HIT = 1e9
 """Engines write 1e10 where nothing was hit."""
 
@@ -50,28 +48,6 @@ def capture(
     Measured along the view axis; from a panoramic camera, along the ray. As in any render, what is off for renders is
     left out; what is only hidden in the viewport, or left out of a local view, is in.
     """
-    steps = capturing(scene=scene, framing=framing, camera=camera, view_layer=view_layer, engine=engine)
-    try:
-        next(steps)
-    except StopIteration as end:
-        return end.value
-    raise AssertionError("what is no job does not wait")
-
-
-def capturing(
-    *,
-    scene: bpy.types.Scene,
-    framing: Framing,
-    camera: bpy.types.Object | None = None,
-    view_layer: str | None = None,
-    engine: Engine = "WORKBENCH",
-    as_job: bool = False,
-) -> Generator[None, None, np.ndarray]:
-    """The same, step by step: yields while Blender renders it as a job of its own, for which it needs a window.
-
-    Workbench is quick and draws on the main thread in any case: it is no job. To break off between two steps, have the
-    job end first, then close the generator.
-    """
     camera = camera or camera_of(scene)
     layer = view_layer or current_layer(scene)
     check(scene, camera, layer, framing, engine)
@@ -83,8 +59,7 @@ def capturing(
         frame_control_image(copy, lens, framing)
         keep_one_layer(copy, layer)
         keep_only_depth(copy, engine)
-        render = job_rendered if as_job and copy.render.engine != "BLENDER_WORKBENCH" else rendered
-        z = yield from rendered_depth(copy, folder, render)
+        z = rendered_depth(copy, folder)
     z[z >= NO_HIT] = np.inf
     return z * np.float32(metres(scene))
 
@@ -290,49 +265,12 @@ def switch_off(owner: Any, *names: str) -> None:
         setattr(owner, name, False)
 
 
-def rendered_depth(copy: bpy.types.Scene, folder: Path, render: Render) -> Generator[None, None, np.ndarray]:
+def rendered_depth(copy: bpy.types.Scene, folder: Path) -> np.ndarray:
     """Render the copy and read its Z pass, in Blender units. Raises RuntimeError, OSError or ValueError."""
     path = folder / "depth.exr"
     copy.render.filepath = str(path)
     try:
-        yield from render(copy)
+        bpy.ops.render.render(scene=copy.name, write_still=True)
         return read_channel(path, ".Depth.Z")
     finally:
         render_result.forget(copy, folder)
-
-
-def rendered(copy: bpy.types.Scene) -> tuple[()]:
-    """Blender is held up by the render, so that there is nothing to wait for."""
-    bpy.ops.render.render(scene=copy.name, write_still=True)
-    return ()
-
-
-def job_rendered(copy: bpy.types.Scene) -> Iterator[None]:
-    """Blender draws its progress meanwhile, and Esc cancels it, which raises CancelledError.
-
-    Its interface is locked: nothing can be edited, saved or undone while the disposable scene is there. Without that
-    lock, the view drawn during a render has taken 4.3.2 down.
-    """
-    copy.render.use_lock_interface = True
-    complete: list[bool] = []
-    heard = bpy.app.handlers.render_complete  # a picture is written of a cancelled render, too
-    heard.append(note := lambda *_ignored: complete.append(True))
-    try:
-        start_job(copy)
-        while bpy.app.is_job_running("RENDER"):
-            yield
-    finally:
-        heard.remove(note)
-    if not complete:
-        raise CancelledError("Cancelled: nothing was sent")
-
-
-def start_job(copy: bpy.types.Scene) -> None:
-    """Without Blender's render window; what the preferences say of it, and whether they are saved, stays as it is."""
-    preferences = bpy.context.preferences
-    shown_in, changed = preferences.view.render_display_type, preferences.is_dirty
-    try:
-        preferences.view.render_display_type = "NONE"
-        bpy.ops.render.render("INVOKE_DEFAULT", scene=copy.name, write_still=True)
-    finally:
-        preferences.view.render_display_type, preferences.is_dirty = shown_in, changed

@@ -66,23 +66,37 @@ def view_of(scene: bpy.types.Scene, view_layer: bpy.types.ViewLayer) -> View:
     return View(scene.session_uid, view_layer.name, camera.session_uid, scene.frame_current_final, framing, engine)
 
 
-def rendering(view: View, *, as_job: bool = False) -> Generator[None, None, ndarray]:
-    """Render it and keep what was seen; step by step, as `capturing` does. Raises InputError."""
-    from .capture import capturing
+def rendering(view: View, *, beside: bool = False) -> Generator[str, None, ndarray]:
+    """Render it and keep what was seen. Raises InputError.
+
+    With `beside`, what takes its time is rendered by another Blender; yields meanwhile what that one is doing.
+    """
+    from . import background_render
+    from .capture import capture
 
     global seen
     began = time.monotonic()
-    scene = _by_uid(bpy.data.scenes, view.scene)
-    z = yield from capturing(
-        scene=scene,
-        camera=_by_uid(bpy.data.objects, view.camera),
-        view_layer=view.view_layer,
-        framing=view.framing,
-        engine=view.engine,
-        as_job=as_job,
-    )
+    wanted = {
+        "scene": scene_of(view),
+        "camera": _by_uid(bpy.data.objects, view.camera),
+        "view_layer": view.view_layer,
+        "framing": view.framing,
+        "engine": view.engine,
+    }
+    if beside and background_render.can_render(wanted["scene"], view.engine):
+        z = yield from background_render.rendering(**wanted)
+    else:
+        z = capture(**wanted)
     seen = Seen(view, z, time.monotonic() - began)
     return z
+
+
+def scene_of(view: View) -> bpy.types.Scene:
+    """Its scene as it is now: an undo gives Blender another one under the same number. Raises InputError."""
+    scene = next((scene for scene in bpy.data.scenes if scene.session_uid == view.scene), None)
+    if scene is None:
+        raise InputError("The scene whose depth was rendered is gone.")
+    return scene
 
 
 def show(scene: bpy.types.Scene, *, open_one: bool = False) -> Verdict:

@@ -29,10 +29,10 @@ class FLUXDEPTH_OT_preview_depth(RenderingButton):
     def poll(cls, context: bpy.types.Context) -> bool:
         return _allowed(cls, obstacles.no_view(context))
 
-    def steps(self, context: bpy.types.Context, *, as_job: bool) -> "Iterator[None]":
-        scene, view_layer = context.scene, context.view_layer
-        yield from depth_preview.rendering(depth_preview.view_of(scene, view_layer), as_job=as_job)
-        verdict = depth_preview.show(scene, open_one=True)
+    def steps(self, context: bpy.types.Context, *, beside: bool) -> "Iterator[str]":
+        view = depth_preview.view_of(context.scene, context.view_layer)
+        yield from depth_preview.rendering(view, beside=beside)
+        verdict = depth_preview.show(depth_preview.scene_of(view), open_one=True)
         self.report({"INFO"} if verdict.good else {"WARNING"}, verdict.sentence)
 
 
@@ -48,7 +48,7 @@ class FLUXDEPTH_OT_follow_advice(RenderingButton):
         verdict = depth_preview.verdicts.get(context.scene.session_uid)
         return _allowed(cls, "" if verdict and verdict.better else "The preview advises nothing")
 
-    def steps(self, context: bpy.types.Context, *, as_job: bool) -> "Iterator[None]":
+    def steps(self, context: bpy.types.Context, *, beside: bool) -> "Iterator[str]":
         from .capture import metres
 
         settings, better = context.scene.flux_depth, depth_preview.verdicts[context.scene.session_uid].better
@@ -56,7 +56,7 @@ class FLUXDEPTH_OT_follow_advice(RenderingButton):
             distance = getattr(better, end)
             setattr(settings, f"use_{end}", distance is not None)
             setattr(settings, end, (distance or 0) / metres(context.scene) or getattr(settings, end))
-        yield from FLUXDEPTH_OT_preview_depth.steps(self, context, as_job=as_job)
+        yield from FLUXDEPTH_OT_preview_depth.steps(self, context, beside=beside)
 
 
 class FLUXDEPTH_OT_pick_depth(Button):
@@ -116,7 +116,7 @@ class FLUXDEPTH_OT_generate(PaidButton, RenderingButton):
             return bpy.ops.flux_depth.generate("INVOKE_DEFAULT", confirmed=True, anew=self.anew, **shown)
         return super().execute(context)
 
-    def steps(self, context: bpy.types.Context, *, as_job: bool) -> "Iterator[None]":
+    def steps(self, context: bpy.types.Context, *, beside: bool) -> "Iterator[str]":
         from .core.depth_map import control_image, png
         from .core.request import fingerprint
 
@@ -126,7 +126,7 @@ class FLUXDEPTH_OT_generate(PaidButton, RenderingButton):
         self.check_shown(model, model.price)
         path, origin = output.output_of(request), output.origin()
         view = depth_preview.view_of(context.scene, context.view_layer)
-        z = yield from depth_preview.rendering(view, as_job=as_job)
+        z = yield from depth_preview.rendering(view, beside=beside)
         picture, _verdict = control_image(z, request.depth)
         control = png(picture)
         same = watch.journal().same_as(fingerprint(request, control)) if request.seed and not self.anew else None

@@ -25,7 +25,9 @@ LIBRARIES = ("requests", "PIL", "numpy")
 OPTIONAL = ("truststore",)
 """Libraries without which a child works too."""
 
-_worker: subprocess.Popen[bytes] | None = None
+Child = subprocess.Popen[bytes]
+
+_worker: Child | None = None
 
 
 def running() -> bool:
@@ -95,6 +97,21 @@ def sandbox(table: Table, port: int = 0) -> Iterator[str]:
         child.communicate()
 
 
+def beside(command: list[str], *, log: Path) -> Child:
+    """A program that finds our package, and has no keys: what it says goes to the log."""
+    kept = {name: value for name, value in os.environ.items() if not name.endswith("_KEY") and name[:6] != "PYTHON"}
+    with log.open("wb") as output:
+        return subprocess.Popen(
+            command,
+            cwd=log.parent,
+            env=kept | {"PYTHONPATH": str(PACKAGE.parent)},
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
+        )
+
+
 def _launch(folder: Path, table: Table) -> None:
     global _worker
     folder.mkdir(parents=True, exist_ok=True)
@@ -102,7 +119,7 @@ def _launch(folder: Path, table: Table) -> None:
         _worker = _child(["core.worker"], table, stdout=log, stderr=log)
 
 
-def _child(module: list[str], table: Table, **pipes: Any) -> subprocess.Popen[bytes]:
+def _child(module: list[str], table: Table, **pipes: Any) -> Child:
     return subprocess.Popen(
         [sys.executable, "-s", "-P", "-m", *module],
         cwd=tempfile.gettempdir(),  # Windows would let nobody update or remove the folder that it works in

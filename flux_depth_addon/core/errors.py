@@ -11,7 +11,6 @@ __all__ = [
     "COSTS",
     "Action",
     "BudgetError",
-    "CancelledError",
     "Charged",
     "Cost",
     "DamagedJournalError",
@@ -112,10 +111,6 @@ class InputError(FluxDepthError):
     """The scene, a dial, a file or an argument cannot be used."""
 
     kind, exit_code, action = "input", 2, "settings"
-
-
-class CancelledError(InputError):
-    """The artist broke off what was under way: told as news, not as an error."""
 
 
 class EmptyDepthError(InputError):

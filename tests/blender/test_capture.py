@@ -396,9 +396,8 @@ def bare_render(scene: bpy.types.Scene) -> np.ndarray:
     scene.render.resolution_x, scene.render.resolution_y = SMALL.width, SMALL.height
     scene.view_layers[0].use_pass_z = True
     module.keep_only_depth(scene, "WORKBENCH")
-    with TemporaryDirectory() as folder, pytest.raises(StopIteration) as end:
-        next(module.rendered_depth(scene, Path(folder), module.rendered))
-    return end.value.value
+    with TemporaryDirectory() as folder:
+        return module.rendered_depth(scene, Path(folder))
 
 
 def test_no_render_result_appears(scene: bpy.types.Scene) -> None:

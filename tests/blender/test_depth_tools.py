@@ -9,10 +9,7 @@ from typing import Any
 
 import bpy
 import pytest
-from bl_ext.user_default.flux_depth import capture as module
 from bl_ext.user_default.flux_depth import depth_preview, drawing, eyedropper, live, range_gizmo
-from bl_ext.user_default.flux_depth.core.errors import CancelledError
-from bl_ext.user_default.flux_depth.core.framing import Framing
 from mathutils import Vector
 
 from .scenes import add_box, add_plane, empty_scene
@@ -238,16 +235,3 @@ def test_another_file_leaves_it_on_and_with_nothing_to_do(at_work):
     assert depth_preview.seen is None
     live._tick()
     assert not live.sentence
-
-
-# A render that runs as a job.
-
-
-def test_a_render_that_is_cancelled_is_told_and_leaves_the_preferences_as_they_were(scene, monkeypatch):
-    """Without a window Blender runs no job: the render is left out here, and is seen as cancelled."""
-    monkeypatch.setattr(module, "start_job", lambda _copy: None)
-    before = set(bpy.data.scenes)
-    steps = module.capturing(scene=scene, framing=Framing(32, 32, 0, 4, 32, 24), engine="CYCLES", as_job=True)
-    with pytest.raises(CancelledError, match="nothing was sent"):
-        next(steps)
-    assert set(bpy.data.scenes) == before

@@ -125,7 +125,7 @@ def test_handlers_hear_of_what_the_user_changed_and_not_of_the_capture(folder: P
 
 
 STEPS = ("evaluated_lens", "disposable_scene", "keep_simulated", "disposable_camera", "frame_control_image",
-         "keep_one_layer", "keep_only_depth", "rendered", "read_channel")  # fmt: skip
+         "keep_one_layer", "keep_only_depth", "rendered_depth", "read_channel")  # fmt: skip
 
 
 @pytest.mark.parametrize("step", STEPS)
