@@ -3,6 +3,10 @@
 Nothing of Blender is imported here: `core` must be usable where there is none.
 """
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from types import ModuleType
+
 MODULES = (
     "preferences_panel", "properties", "prompt", "operators", "compare", "offer", "upkeep", "panels", "watch",
 )  # fmt: skip
@@ -36,7 +40,7 @@ def _command_line(argv: list[str]) -> int:
     return main(argv)
 
 
-def _modules() -> list:
+def _modules() -> "list[ModuleType]":
     from importlib import import_module
 
     return [import_module(f".{name}", __package__) for name in MODULES]

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from itertools import islice
+from typing import TYPE_CHECKING
 
 import bpy
 from bpy.props import BoolProperty, StringProperty
@@ -12,6 +13,9 @@ from bpy.props import BoolProperty, StringProperty
 from . import watch
 from .core.errors import FluxDepthError, InputError, JournalError
 from .core.models import Model
+
+if TYPE_CHECKING:
+    from bpy.stub_internal.rna_enums import OperatorReturnItems
 
 PAUSE_SECONDS = 0.1
 """Between two looks at a render in another Blender."""
@@ -34,14 +38,14 @@ class Button(bpy.types.Operator):
 
     bl_options = set()  # not for Repeat Last, which would pay again
 
-    def invoke(self, context: bpy.types.Context, _event: bpy.types.Event) -> set[str]:
+    def invoke(self, context: bpy.types.Context, _event: bpy.types.Event) -> set[OperatorReturnItems]:
         """A click."""
         return self.execute(context)
 
-    def execute(self, context: bpy.types.Context) -> set[str]:
+    def execute(self, context: bpy.types.Context) -> set[OperatorReturnItems]:
         return self.ended(failure(lambda: self.run(context)))
 
-    def ended(self, sentence: str) -> set[str]:
+    def ended(self, sentence: str) -> set[OperatorReturnItems]:
         """What Blender is told at the end, and the artist if it failed."""
         if sentence:
             self.report({"ERROR"}, sentence)
@@ -56,7 +60,7 @@ class RenderingButton(Button):
 
     _timer: bpy.types.Timer | None = None
 
-    def steps(self, context: bpy.types.Context, *, beside: bool) -> Iterator[str]:
+    def steps(self, context: bpy.types.Context, *, beside: bool) -> Generator[str]:
         """The work; yields what is being done while another Blender renders, with `beside` where that can be."""
         raise NotImplementedError
 
@@ -64,20 +68,20 @@ class RenderingButton(Button):
         for _ in self.steps(context, beside=False):
             pass
 
-    def invoke(self, context: bpy.types.Context, _event: bpy.types.Event) -> set[str]:
+    def invoke(self, context: bpy.types.Context, _event: bpy.types.Event) -> set[OperatorReturnItems]:
         """A click."""
         if bpy.app.background:
             return self.execute(context)
         self._steps = self.steps(context, beside=True)
         return self._step(context)
 
-    def modal(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
+    def modal(self, context: bpy.types.Context, event: bpy.types.Event) -> set[OperatorReturnItems]:
         """Nothing is held back but Esc, which breaks off."""
         if event.type == "ESC" and event.value == "PRESS":
             self.cancel(context)
             self.report({"INFO"}, "The depth was not rendered, and nothing was sent")
             return {"CANCELLED"}
-        outcome = self._step(context) if event.type == "TIMER" else {"RUNNING_MODAL"}
+        outcome: set[OperatorReturnItems] = self._step(context) if event.type == "TIMER" else {"RUNNING_MODAL"}
         return {"PASS_THROUGH"} if outcome == {"RUNNING_MODAL"} else outcome
 
     def cancel(self, context: bpy.types.Context) -> None:
@@ -85,7 +89,7 @@ class RenderingButton(Button):
         self._let_go(context)
         self._steps.close()
 
-    def _step(self, context: bpy.types.Context) -> set[str]:
+    def _step(self, context: bpy.types.Context) -> set[OperatorReturnItems]:
         doing: list[str] = []
         sentence = failure(lambda: doing.extend(islice(self._steps, 1)))
         if not doing:
@@ -118,7 +122,7 @@ class PaidButton(Button):
     confirmed: BoolProperty(options={"HIDDEN", "SKIP_SAVE"})
     asked = False
 
-    def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
+    def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[OperatorReturnItems]:
         """A click; a script that calls it is not asked."""
         if question := "" if self.confirmed else self.question(context):
             self.asked = True

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, fields
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import bpy
 import numpy as np
@@ -168,7 +168,8 @@ def disposable_camera(camera: bpy.types.Object) -> bpy.types.Object:
     """A camera with data of its own that goes wherever the render puts the user's, sheared by a parent or not."""
     twin = bpy.data.objects.new(NAME, camera.data.copy())
     twin.data.animation_data_clear()
-    twin.constraints.new("COPY_TRANSFORMS").target = camera
+    follow = cast("bpy.types.CopyTransformsConstraint", twin.constraints.new("COPY_TRANSFORMS"))
+    follow.target = camera
     return twin
 
 

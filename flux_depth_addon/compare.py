@@ -16,6 +16,8 @@ from .core.framing import Framing
 from .properties import text
 
 if TYPE_CHECKING:
+    from bpy.stub_internal.rna_enums import EventTypeItems, SpaceTypeItems
+
     from .core.job import Job
     from .wipe import Wipe
 
@@ -25,7 +27,7 @@ LISTED = 24
 
 LABEL_LETTERS = 32
 FOLLOW_SECONDS = 0.1
-KEY = "J"
+KEY: "EventTypeItems" = "J"
 """With Shift. J alone goes through render slots in the Image Editor; no editing mode of the 3D View knows Shift J."""
 
 wiping: "Wipe | None" = None
@@ -243,10 +245,11 @@ def register() -> None:
     _register_classes()
     bpy.types.WindowManager.flux_depth_compare = PointerProperty(type=FLUXDEPTH_PG_compare, options={"SKIP_SAVE"})
     if config := bpy.context.window_manager.keyconfigs.addon:
-        for name, space, operator in (
+        places: tuple[tuple[str, SpaceTypeItems, str], ...] = (
             ("Image", "IMAGE_EDITOR", "flux_depth.flip"),
             ("3D View", "VIEW_3D", "flux_depth.flip_background"),
-        ):
+        )
+        for name, space, operator in places:
             keymap = config.keymaps.new(name, space_type=space)
             _keys.append((keymap, keymap.keymap_items.new(operator, KEY, "PRESS", shift=True)))
 

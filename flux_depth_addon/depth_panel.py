@@ -3,10 +3,10 @@
 import bpy
 
 from . import depth_preview
-from .drawing import distance, in_columns, say
+from .drawing import Part, distance, in_columns, say
 
 
-class Depth:
+class Depth(Part):
     """How metres become grey, and the preview of it"""
 
     bl_label = "Depth"

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from numpy import ndarray
     from PIL.Image import Image as PictureImage
 
+    from .capture import Engine
     from .core.depth_map import Verdict
     from .core.framing import Framing
 
@@ -32,7 +33,7 @@ class View(NamedTuple):
     camera: int
     frame: float
     framing: Framing
-    engine: str
+    engine: Engine
 
 
 @dataclass(frozen=True, eq=False)

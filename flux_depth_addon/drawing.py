@@ -6,9 +6,21 @@ import time
 from collections.abc import Iterator
 from functools import lru_cache
 from itertools import islice
+from typing import TYPE_CHECKING
 
 import blf
 import bpy
+
+if TYPE_CHECKING:
+    from bpy.stub_internal.rna_enums import IconItems
+
+
+class Part:
+    """A part of our tab, of which a panel is made for each editor: what Blender gives to a panel"""
+
+    layout: bpy.types.UILayout
+    bl_label: str
+
 
 FONT = 0
 """Blender's interface font, and behind it those for every other writing."""
@@ -18,7 +30,12 @@ MOST_LETTERS = 10_000
 
 
 def say(
-    layout: bpy.types.UILayout, context: bpy.types.Context, text: str, icon: str = "NONE", *, most: int | None = None
+    layout: bpy.types.UILayout,
+    context: bpy.types.Context,
+    text: str,
+    icon: IconItems = "NONE",
+    *,
+    most: int | None = None,
 ) -> None:
     """A text, wrapped to the sidebar's width; an ellipsis for what does not fit into `most` lines."""
     column = layout.column(align=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import bpy
 from bpy_extras import view3d_utils
 from mathutils import Vector
@@ -11,6 +13,9 @@ from .core.errors import InputError
 from .depth_preview import set_end
 from .drawing import distance
 from .properties import camera_of
+
+if TYPE_CHECKING:
+    from bpy.stub_internal.rna_enums import OperatorReturnItems
 
 NOTHING = "There is nothing to measure here: click on a surface that the camera can see"
 BEHIND = "That is behind the camera: click on a surface that the camera can see"
@@ -28,7 +33,7 @@ class Eyedropper:
             f"{end.title()}: click a surface  |  Ctrl + click: the whole object  |  Esc: leave it as it is"
         )
 
-    def handle(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
+    def handle(self, context: bpy.types.Context, event: bpy.types.Event) -> set[OperatorReturnItems]:
         """What Blender is told after this event. Raises InputError for a click on what has no depth."""
         if event.type in {"ESC", "RIGHTMOUSE"}:
             return {"CANCELLED"}

@@ -12,9 +12,11 @@ from .drawing import elapsed, is_narrow, say
 from .properties import camera_of
 
 if TYPE_CHECKING:
+    from bpy.stub_internal.rna_enums import IconItems
+
     from .core.job import Job
 
-STEP_ICONS = {
+STEP_ICONS: dict[str, IconItems] = {
     "SUBMIT": "SORTTIME",
     "POLL": "SORTTIME",
     "DOWNLOAD": "IMPORT",
@@ -106,7 +108,7 @@ REMEDIES = {
 def _draw_eye(row: bpy.types.UILayout, camera: bpy.types.Object | None) -> None:
     """Our background on or off, in one click."""
     if camera and (slot := placement.slot_of(camera)):
-        icon = "HIDE_OFF" if slot.show_background_image else "HIDE_ON"
+        icon: IconItems = "HIDE_OFF" if slot.show_background_image else "HIDE_ON"
         row.prop(slot, "show_background_image", text="", icon=icon)
 
 

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import bpy
 
 from . import arrivals, preferences, watch
 from .drawing import say
+
+if TYPE_CHECKING:
+    from .core.recovery import Offer
 
 
 def draw_notices(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
@@ -27,7 +32,7 @@ def _draw_news(box: bpy.types.UILayout, context: bpy.types.Context, words: str) 
     row.operator("flux_depth.dismiss_news", text="", icon="X")
 
 
-def _draw_offer(box: bpy.types.UILayout, context: bpy.types.Context, offer: watch.Offer) -> None:
+def _draw_offer(box: bpy.types.UILayout, context: bpy.types.Context, offer: Offer) -> None:
     waiting = f" and {offer.waiting} on their way" if offer.waiting else ""
     say(box, context, f"{_place(offer)} has a journal with {offer.pictures} pictures{waiting}", "INFO")
     row = box.row(align=True)
@@ -35,7 +40,7 @@ def _draw_offer(box: bpy.types.UILayout, context: bpy.types.Context, offer: watc
     row.operator("flux_depth.decline_journal", text="", icon="X").folder = str(offer.folder)
 
 
-def _place(offer: watch.Offer) -> str:
+def _place(offer: Offer) -> str:
     """As people name it: Blender 4.5."""
     version = offer.folder.parents[3].name
     return f"Blender {version}" if version[:1].isdigit() else "Another Blender"

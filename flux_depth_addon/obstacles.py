@@ -16,6 +16,7 @@ from .properties import camera_of, model_id_of, model_or_none, prompt_of, reques
 if TYPE_CHECKING:
     from .core.job import Job
     from .core.models import Model
+    from .properties import FLUXDEPTH_PG_settings
 
 
 def obstacle(context: bpy.types.Context) -> str:
@@ -38,7 +39,7 @@ def no_view(context: bpy.types.Context) -> str:
     return next((f"The name of the {kind} is not text: rename it" for kind in unreadable), "")
 
 
-def _no_prompt(settings: bpy.types.PropertyGroup) -> str:
+def _no_prompt(settings: FLUXDEPTH_PG_settings) -> str:
     return "" if prompt_of(settings) else "There is no prompt: write what the picture should show"
 
 

@@ -12,6 +12,8 @@ from .button import JobButton
 from .core.errors import InputError
 
 if TYPE_CHECKING:
+    from bpy.stub_internal.rna_enums import OperatorReturnItems
+
     from .core.job import Job
 
 
@@ -38,7 +40,7 @@ class FLUXDEPTH_OT_use(JobButton):
     )
     price: StringProperty(options={"HIDDEN", "SKIP_SAVE"})
 
-    def invoke(self, context: bpy.types.Context, _event: bpy.types.Event) -> set[str]:
+    def invoke(self, context: bpy.types.Context, _event: bpy.types.Event) -> set[OperatorReturnItems]:
         """A dialog that is free unless it is told otherwise."""
         return context.window_manager.invoke_props_dialog(self, width=340, title="You Have This Picture")
 

@@ -14,7 +14,9 @@ from .core.errors import InputError
 from .properties import camera_of, model_or_none, request_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator
+
+    from bpy.stub_internal.rna_enums import OperatorReturnItems
 
     from .core.job import Job
 
@@ -29,11 +31,8 @@ class FLUXDEPTH_OT_preview_depth(RenderingButton):
     def poll(cls, context: bpy.types.Context) -> bool:
         return _allowed(cls, obstacles.no_view(context))
 
-    def steps(self, context: bpy.types.Context, *, beside: bool) -> "Iterator[str]":
-        view = depth_preview.view_of(context.scene, context.view_layer)
-        yield from depth_preview.rendering(view, beside=beside)
-        verdict = depth_preview.show(depth_preview.scene_of(view), open_one=True)
-        self.report({"INFO"} if verdict.good else {"WARNING"}, verdict.sentence)
+    def steps(self, context: bpy.types.Context, *, beside: bool) -> "Generator[str]":
+        return _preview(self, context, beside=beside)
 
 
 class FLUXDEPTH_OT_follow_advice(RenderingButton):
@@ -48,7 +47,7 @@ class FLUXDEPTH_OT_follow_advice(RenderingButton):
         verdict = depth_preview.verdicts.get(context.scene.session_uid)
         return _allowed(cls, "" if verdict and verdict.better else "The preview advises nothing")
 
-    def steps(self, context: bpy.types.Context, *, beside: bool) -> "Iterator[str]":
+    def steps(self, context: bpy.types.Context, *, beside: bool) -> "Generator[str]":
         from .capture import metres
 
         settings, better = context.scene.flux_depth, depth_preview.verdicts[context.scene.session_uid].better
@@ -56,7 +55,7 @@ class FLUXDEPTH_OT_follow_advice(RenderingButton):
             distance = getattr(better, end)
             setattr(settings, f"use_{end}", distance is not None)
             setattr(settings, end, (distance or 0) / metres(context.scene) or getattr(settings, end))
-        yield from FLUXDEPTH_OT_preview_depth.steps(self, context, beside=beside)
+        yield from _preview(self, context, beside=beside)
 
 
 class FLUXDEPTH_OT_pick_depth(Button):
@@ -72,15 +71,15 @@ class FLUXDEPTH_OT_pick_depth(Button):
     def poll(cls, context: bpy.types.Context) -> bool:
         return _allowed(cls, obstacles.no_view(context))
 
-    def invoke(self, context: bpy.types.Context, _event: bpy.types.Event) -> set[str]:
+    def invoke(self, context: bpy.types.Context, _event: bpy.types.Event) -> "set[OperatorReturnItems]":
         from .eyedropper import Eyedropper  # only for whoever picks: it would make every start of Blender slower
 
         self.eyedropper = Eyedropper(context, self.end)
         context.window_manager.modal_handler_add(self)
         return {"RUNNING_MODAL"}
 
-    def modal(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
-        outcome: set[str] = set()
+    def modal(self, context: bpy.types.Context, event: bpy.types.Event) -> "set[OperatorReturnItems]":
+        outcome: set[OperatorReturnItems] = set()
         if sentence := failure(lambda: outcome.update(self.eyedropper.handle(context, event))):
             self.report({"WARNING"}, sentence)
             outcome = {"CANCELLED"}
@@ -109,14 +108,14 @@ class FLUXDEPTH_OT_generate(PaidButton, RenderingButton):
         model = model_or_none(context.scene.flux_depth)
         return f"This costs {model.price}." if model and model.price_usd > preferences.asks_above() else ""
 
-    def execute(self, context: bpy.types.Context) -> set[str]:
+    def execute(self, context: bpy.types.Context) -> "set[OperatorReturnItems]":
         """A script's call, or the end of Blender's own question, which lets no operator wait."""
         if self.asked:
             shown = {"shown_model": self.shown_model, "shown_price": self.shown_price}
             return bpy.ops.flux_depth.generate("INVOKE_DEFAULT", confirmed=True, anew=self.anew, **shown)
         return super().execute(context)
 
-    def steps(self, context: bpy.types.Context, *, beside: bool) -> "Iterator[str]":
+    def steps(self, context: bpy.types.Context, *, beside: bool) -> "Generator[str]":
         from .core.depth_map import control_image, png
         from .core.request import fingerprint
 
@@ -178,8 +177,8 @@ class FLUXDEPTH_OT_retry(JobButton, PaidButton):
         model = preferences.table()[job.request.model]
         obstacles.check_reachable(model, job)
         self.check_shown(model, price_of_retry(job))
-        limits = {"price_usd": model.price_usd, "cap_usd": preferences.cap(), "free": job.is_waiting_there}
-        job = watch.journal().retry(self.job_id, **limits)
+        free = job.is_waiting_there
+        job = watch.journal().retry(self.job_id, price_usd=model.price_usd, cap_usd=preferences.cap(), free=free)
         watch.start_worker()
         watch.follow(job)
         watch.refresh()
@@ -215,6 +214,13 @@ def price_of_retry(job: "Job") -> str:
     """What it costs to try again, as a label: nothing while the provider may still have the picture."""
     model = preferences.table().models.get(job.request.model)
     return "free" if job.is_waiting_there or model is None else model.price
+
+
+def _preview(button: RenderingButton, context: bpy.types.Context, *, beside: bool) -> "Generator[str]":
+    view = depth_preview.view_of(context.scene, context.view_layer)
+    yield from depth_preview.rendering(view, beside=beside)
+    verdict = depth_preview.show(depth_preview.scene_of(view), open_one=True)
+    button.report({"INFO"} if verdict.good else {"WARNING"}, verdict.sentence)
 
 
 def _allowed(cls: type[bpy.types.Operator], reason: str) -> bool:

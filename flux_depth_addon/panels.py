@@ -8,7 +8,7 @@ from . import obstacles, preferences, watch
 from .core.errors import InputError
 from .core.models import Model, Provider
 from .depth_panel import Depth
-from .drawing import elapsed, in_columns, one_line, say
+from .drawing import Part, elapsed, in_columns, one_line, say
 from .job_panel import STEP_ICONS, draw_job
 from .notices import draw_money, draw_notices
 from .prompt import draw_prompt
@@ -32,7 +32,7 @@ class _ImageEditor(_Tab):
     bl_space_type = "IMAGE_EDITOR"
 
 
-class _Main:
+class _Main(Part):
     bl_label = "FLUX Depth"
 
     def draw(self, context: bpy.types.Context) -> None:
@@ -53,7 +53,7 @@ class _Main:
         draw_money(layout, context)
 
 
-class _Jobs:
+class _Jobs(Part):
     bl_label = "Pictures"
 
     def draw(self, context: bpy.types.Context) -> None:
@@ -69,7 +69,7 @@ class _Jobs:
             draw_job(self.layout, context, job)
 
 
-class _Sent:
+class _Sent(Part):
     bl_label = "What Is Sent"
     bl_options = {"DEFAULT_CLOSED"}
 
@@ -88,7 +88,7 @@ class _Sent:
         _draw_disclosure(self.layout, context, disclosure(request, model), model)
 
 
-class _Camera:
+class _Camera(Part):
     bl_label = "Camera"
     bl_options = {"DEFAULT_CLOSED"}
 
@@ -100,7 +100,7 @@ class _Camera:
         _draw_size(layout, context)
 
 
-class _Model:
+class _Model(Part):
     bl_label = "Model Settings"
     bl_options = {"DEFAULT_CLOSED"}
 
@@ -201,7 +201,7 @@ def _draw_status(header: bpy.types.Header, _context: bpy.types.Context) -> None:
         header.layout.label(text=f"FLUX Depth: {waiting} picture{'s' * (waiting > 1)} on the way", icon="SORTTIME")
 
 
-def _panel(space: type, part: type, number: int) -> type:
+def _panel(space: type, part: type[Part], number: int) -> type:
     """A part of the tab, as the panel of one editor."""
     place = "view3d" if space is _View3D else "image"
     name = f"FLUXDEPTH_PT_{part.__name__.strip('_').lower()}_{place}"

@@ -8,6 +8,7 @@ import os
 import tomllib
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING, cast
 
 import bpy
 from bpy.props import StringProperty
@@ -16,14 +17,17 @@ from .core import models
 from .core.addresses import is_loopback
 from .core.errors import InputError
 
+if TYPE_CHECKING:
+    from .preferences_panel import FLUXDEPTH_AP_preferences
+
 JOURNAL = "journal.sqlite3"
 _typed_keys: dict[str, str] = {}
 
 
-def current() -> bpy.types.AddonPreferences | None:
+def current() -> "FLUXDEPTH_AP_preferences | None":
     """The preferences, or None where the add-on is not enabled (the command line under a bare wheel)."""
-    addon = bpy.context.preferences.addons.get(__package__)
-    return addon.preferences if addon else None
+    addon: bpy.types.Addon | None = bpy.context.preferences.addons.get(__package__)
+    return cast("FLUXDEPTH_AP_preferences", addon.preferences) if addon else None
 
 
 @cache

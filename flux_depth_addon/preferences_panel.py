@@ -71,7 +71,7 @@ class FLUXDEPTH_AP_preferences(bpy.types.AddonPreferences):
         _draw(self.layout, self)
 
 
-def _draw(layout: bpy.types.UILayout, chosen: bpy.types.AddonPreferences) -> None:
+def _draw(layout: bpy.types.UILayout, chosen: FLUXDEPTH_AP_preferences) -> None:
     layout.use_property_split, layout.use_property_decorate = True, False
     layout.prop(chosen, "provider")
     for provider in preferences.table().providers.values():
@@ -90,7 +90,7 @@ def _draw(layout: bpy.types.UILayout, chosen: bpy.types.AddonPreferences) -> Non
     say(layout, bpy.context, LOST_WITH_IT, "INFO")
 
 
-def _draw_provider(box: bpy.types.UILayout, chosen: bpy.types.AddonPreferences, provider: Provider) -> None:
+def _draw_provider(box: bpy.types.UILayout, chosen: FLUXDEPTH_AP_preferences, provider: Provider) -> None:
     if variable := preferences.key_in_environment(provider):
         box.label(text=f"{provider.label}: the key comes from {variable}", icon="CHECKMARK")
     else:

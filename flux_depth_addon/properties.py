@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import bpy
 from bpy.props import (
@@ -240,7 +240,7 @@ def model_or_none(settings: "FLUXDEPTH_PG_settings") -> Model | None:
     return preferences.table().models.get(model_id_of(settings))
 
 
-def choice_of(settings: "FLUXDEPTH_PG_settings", name: str) -> str:
+def choice_of(settings: "FLUXDEPTH_PG_settings", name: str) -> Any:
     """What a menu is set to; raises InputError for a number that stands for none of its items, as a file can hold."""
     if chosen := getattr(settings, name):
         return chosen

@@ -3,11 +3,11 @@
 import bpy
 
 from . import compare, placement
-from .drawing import say
+from .drawing import Part, say
 from .properties import camera_of
 
 
-class Result:
+class Result(Part):
     """On the camera: on and off, opacity, in front or behind"""
 
     bl_label = "Result"
@@ -22,7 +22,7 @@ class Result:
             _draw_background(layout, context, slot)
 
 
-class Compare:
+class Compare(Part):
     """Two pictures over each other in the Image Editor"""
 
     bl_label = "Compare"

@@ -90,7 +90,7 @@ class Wipe:
             _fit(space)
         self.image = image.session_uid
 
-    def is_in(self, space: bpy.types.Space | None) -> bool:
+    def is_in(self, space: bpy.types.SpaceImageEditor | None) -> bool:
         """Whether this is the editor, and it still shows what it was given."""
         return bool(
             space and space.as_pointer() == self.space and space.image and space.image.session_uid == self.image

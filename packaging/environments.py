@@ -18,6 +18,7 @@ ROOT = Path(__file__).resolve().parent.parent
 HOME = ROOT / ".dev"
 REQUIREMENTS = ROOT / "packaging" / "requirements"
 LOCK = REQUIREMENTS / "wheels.txt"
+STUBS = ROOT / "packaging" / "stubs.py"
 
 BLENDERS: dict[str, pythons.Version] = {
     "4.2.23": (3, 11),
@@ -29,6 +30,9 @@ BLENDERS: dict[str, pythons.Version] = {
 
 NEWEST: dict[pythons.Version, str] = {(3, 11): "5.0.1", (3, 13): "5.2.3"}
 """The Blender taken for a Python when none is named."""
+
+TYPED = ("4.2", "5.2")
+"""The oldest and the newest Blender, whose stubs the shell is checked against."""
 
 NO_NETWORK = "The packages could not be downloaded: check the network, then run this again."
 FAILURES = (
@@ -55,6 +59,8 @@ class Environment:
     version: pythons.Version
     requirements: tuple[Path, ...]
     announcement: str
+    mended_by: Path | None = None
+    """What changes the packages once they are installed."""
 
     @property
     def folder(self) -> Path:
@@ -74,7 +80,8 @@ class Environment:
 
     def fingerprint(self) -> str:
         """Changes when any requirement does."""
-        return hashlib.sha256(b"\0".join(path.read_bytes() for path in self.requirements)).hexdigest()
+        files = (*self.requirements, self.mended_by) if self.mended_by else self.requirements
+        return hashlib.sha256(b"\0".join(path.read_bytes() for path in files)).hexdigest()
 
     def ready(self) -> bool:
         """Whether an installation of these very requirements was finished and its Python is still there."""
@@ -110,6 +117,17 @@ def tools(version: pythons.Version) -> Environment:
     )
 
 
+def types(blender: str, version: pythons.Version) -> Environment:
+    """The environment in which `bpy` is that Blender as type stubs, mended, with mypy beside them."""
+    return Environment(
+        name=f"types-{blender}",
+        version=version,
+        requirements=(REQUIREMENTS / f"types-{blender}.txt",),
+        announcement=f"Installing what describes Blender {blender} to mypy, once…",
+        mended_by=STUBS,
+    )
+
+
 def bare(version: pythons.Version) -> Environment:
     """Nothing but pip, to download wheels with."""
     return Environment("pip", version, (), "Making an environment for downloads, once…")
@@ -125,6 +143,8 @@ def prepare(environment: Environment) -> Path:
         raise SetupError(f"{environment.name} needs Python {wanted}, which was not found: install Python {wanted}.")
     say(environment.announcement)
     _install(environment, base)
+    if environment.mended_by:
+        _logged(environment, [str(environment.python), str(environment.mended_by)])
     if environment.name.startswith("bpy-"):
         _prove_blender_starts(environment)
     # Written last: an interrupted installation leaves no stamp and is made anew.

@@ -22,6 +22,9 @@ EXAMPLES = 120
 """What is tried at random here; fewer where pytest is called by itself, so that it answers while one waits."""
 
 
+TYPES = ("mypy", "--config-file=packaging/types.ini")
+"""The check of the shell, which imports bpy."""
+
 NOT_NAMED = "not among the tests named"
 
 
@@ -87,6 +90,9 @@ def parts(*, everything: bool, blender: str | None, arguments: Sequence[str]) ->
         checks = environments.tools(next(version for version in pythons.FITTING if pythons.find(version)))
         yield Part("ruff", partial(check, checks, "ruff", "check", "."))
         yield Part("mypy", partial(check, checks, "mypy"))
+        for name in environments.TYPED:
+            described = environments.types(name, checks.version)
+            yield Part(f"types, Blender {name}", partial(check, described, *TYPES, f"--cache-dir=.mypy_cache/{name}"))
     for version in sorted(pythons.FITTING):
         run = partial(on_python, environments.tools(version), core_tests(), arguments)
         yield Part(f"core, Python {pythons.label(version)}", run)

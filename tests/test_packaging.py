@@ -15,6 +15,7 @@ import build
 import environments
 import pytest
 import pythons
+import stubs
 import testing
 import verbs
 
@@ -92,7 +93,7 @@ def test_a_python_that_does_not_start_is_passed_over(tmp_path: Path, monkeypatch
 def test_every_requirement_is_pinned(requirements: Path) -> None:
     assert pinned(requirements)
     for line in pinned(requirements):
-        assert re.match(r"[a-z0-9-]+==\d[\w.]*(\s|$)", line), line
+        assert re.match(r"[a-z0-9.-]+==\d[\w.]*(\s|$)", line), line
 
 
 def test_every_blender_has_its_requirements() -> None:
@@ -356,3 +357,18 @@ def test_a_test_named_on_the_command_line_chooses_its_parts(monkeypatch: pytest.
 )
 def test_nothing_names_a_folder_of_one_machine(path: Path) -> None:
     assert not re.search(r"[\"'\s=](/home|/root|/work|/tmp|/Users|[A-Z]:\\)", path.read_text(encoding="utf-8"))
+
+
+def test_the_shell_is_checked_against_the_oldest_and_the_newest_blender() -> None:
+    names = [part.name for part in testing.parts(everything=False, blender="5.0.1", arguments=[])]
+    assert {"types, Blender 4.2", "types, Blender 5.2"} <= set(names)
+    tested = [version.rpartition(".")[0] for version in environments.BLENDERS]
+    assert (tested[0], tested[-1]) == environments.TYPED
+
+
+def test_stubs_that_are_not_as_expected_are_not_taken_for_mended(tmp_path: Path) -> None:
+    for place in ("types", "ops"):
+        (tmp_path / "bpy-stubs" / place).mkdir(parents=True)
+        (tmp_path / "bpy-stubs" / place / "__init__.pyi").write_text("class Scene(ID): ...\n")
+    with pytest.raises(SystemExit, match=r"is not as .* expects it"):
+        stubs.mend(tmp_path)
