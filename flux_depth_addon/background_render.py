@@ -21,6 +21,7 @@ from .core.errors import InputError
 if TYPE_CHECKING:
     from numpy import ndarray
 
+    from .capture import Engine
     from .core.framing import Framing
 
 SCENE, DEPTH, LOG = "scene.blend", "depth.npy", "blender.log"
@@ -31,7 +32,7 @@ TAIL = 4096
 """Bytes at the end of the log in which what is being done now is looked for."""
 
 
-def can_render(scene: bpy.types.Scene, engine: str) -> bool:
+def can_render(scene: bpy.types.Scene, engine: Engine) -> bool:
     """Whether another Blender would see the same: the file says all, and no graphics card is needed."""
     from .capture import engine_id
 
@@ -56,7 +57,7 @@ def _simulations() -> Iterator[bpy.types.Node]:
 
 
 def rendering(
-    *, scene: bpy.types.Scene, camera: bpy.types.Object, view_layer: str, framing: Framing, engine: str
+    *, scene: bpy.types.Scene, camera: bpy.types.Object, view_layer: str, framing: Framing, engine: Engine
 ) -> Generator[str, None, ndarray]:
     """As `capture.capture` returns it; yields, while it is under way, what is being done. Raises InputError.
 
@@ -67,8 +68,14 @@ def rendering(
     from .capture import check
 
     check(scene, camera, view_layer, framing, engine)
-    asked = {"scene": scene.name, "camera": camera.name, "view_layer": view_layer, "engine": engine}
-    asked |= {"framing": asdict(framing), "frame": [scene.frame_current, scene.frame_subframe]}
+    asked = {
+        "scene": scene.name,
+        "camera": camera.name,
+        "view_layer": view_layer,
+        "engine": engine,
+        "framing": asdict(framing),
+        "frame": (scene.frame_current, scene.frame_subframe),
+    }
     with tempfile.TemporaryDirectory(prefix="flux_depth_", ignore_cleanup_errors=True) as name:
         folder = Path(name)
         _save_copy(folder / SCENE)
