@@ -62,6 +62,7 @@ class Wipe:
             add(self.draw_pictures, (), "WINDOW", "POST_VIEW"),  # below the divider and the editor's own buttons
             add(self.draw_labels, (), "WINDOW", "POST_PIXEL"),
         ]
+        redraw()
 
     def close(self) -> None:
         """Leave the editor as it was found."""
@@ -71,6 +72,7 @@ class Wipe:
         before = next((image for image in bpy.data.images if image.session_uid == self.before), None)
         for space in filter(self.is_in, _spaces()):
             space.image = before or space.image
+        redraw()
 
     def show(self, pictures: tuple[Picture, Picture]) -> None:
         """Other pictures in the same place; each is tried once. Raises InputError."""

@@ -54,8 +54,11 @@ def test_the_divider_is_dragged_and_each_side_shows_its_own_picture(seen: Artist
 def test_escape_in_the_drag_leaves_the_divider_where_it_was(seen: Artist) -> None:
     seen.click("flux_depth.compare")
     seen.wait_until(WIPING)
+    depth, result = files(seen)
+    seen.wait_for_picture(lambda: shows(seen, {0.25: depth, 0.75: result}))
     left, right, middle = across(seen)
     seen.move((round((left + right) / 2), middle))
+    seen.move((round((left + right) / 2), middle + 20))  # a second look, for a Blender that was busy at the first
     seen.screen.xdotool("mousedown", 1)
     for step in range(1, 6):
         seen.move((round((left + right) / 2) - 20 * step, middle))
