@@ -34,7 +34,7 @@ def _draw_end(layout: bpy.types.UILayout, settings: bpy.types.PropertyGroup, end
     if getattr(settings, f"use_{end}"):
         row.prop(settings, end, text="")
     else:
-        row.label(text="Automatic")
+        row.label(text="Auto")
     row.operator("flux_depth.pick_depth", text="", icon="EYEDROPPER").end = end
 
 
@@ -52,7 +52,7 @@ def _draw_verdict(layout: bpy.types.UILayout, context: bpy.types.Context) -> Non
     if verdict is None:
         return
     near, far = (distance(context.scene, units) for units in depth_preview.found_in(context.scene, verdict))
-    say(layout, context, f"Range: {near} to {far}", "DRIVER_DISTANCE")
+    say(layout, context, f"White at {near}, black at {far}", "DRIVER_DISTANCE")
     say(layout, context, verdict.sentence, "CHECKMARK" if verdict.good else "ERROR")
     if verdict.better:
         layout.operator("flux_depth.follow_advice", icon="CHECKMARK")

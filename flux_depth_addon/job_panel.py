@@ -47,10 +47,10 @@ def _draw_places(column: bpy.types.UILayout, context: bpy.types.Context, job: Jo
     """Where the picture can be looked at; on two lines where one would cut the words off."""
     row = column.row(align=True)
     row.operator("flux_depth.show", icon="IMAGE_DATA").job_id = job.id
+    second = column.row(align=True) if is_narrow(context) else row
+    second.operator("flux_depth.put_behind", icon="CAMERA_DATA").job_id = job.id
+    _draw_eye(second, camera_of(context.scene))
     row.operator("wm.path_open", text="", icon="FILE_FOLDER").filepath = str(Path(job.result).parent)
-    row = column.row(align=True) if is_narrow(context) else row
-    row.operator("flux_depth.put_behind", icon="CAMERA_DATA").job_id = job.id
-    _draw_eye(row, camera_of(context.scene))
 
 
 def _draw_remedies(layout: bpy.types.UILayout, context: bpy.types.Context, job: Job) -> None:

@@ -3,7 +3,7 @@
 import bpy
 
 from . import compare, placement
-from .drawing import Part, say
+from .drawing import Part, in_columns, say
 from .properties import camera_of
 
 
@@ -15,7 +15,7 @@ class Result(Part):
 
     def draw(self, context: bpy.types.Context) -> None:
         layout = self.layout
-        layout.use_property_split, layout.use_property_decorate = True, False
+        in_columns(layout, context)
         layout.prop(context.scene.flux_depth, "destination")
         camera = camera_of(context.scene)
         if slot := camera and placement.slot_of(camera):
@@ -30,7 +30,7 @@ class Compare(Part):
 
     def draw(self, context: bpy.types.Context) -> None:
         layout, owner = self.layout, context.window_manager
-        layout.use_property_split, layout.use_property_decorate = True, False
+        in_columns(layout, context)
         layout.prop(owner.flux_depth_compare, "left")
         layout.prop(owner.flux_depth_compare, "right")
         on = compare.wiping

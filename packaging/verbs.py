@@ -16,6 +16,7 @@ import window
 from environments import ROOT, SetupError
 
 PACKAGING = ROOT / "packaging"
+SHOTS = "tests/gui/shots.py"
 DESCRIPTION = "Sets up and runs everything of FLUX Depth; what it makes for itself lies under .dev/."
 NOTE = "demo, run and gui use the Blender that $BLENDER names; else Blender as a Python module, and gui Debian's."
 
@@ -102,7 +103,7 @@ def _test(options: argparse.Namespace, rest: Sequence[str]) -> int:
 
 
 def _gui(options: argparse.Namespace, rest: Sequence[str]) -> int:
-    return testing.in_a_window(suite=options.suite, arguments=rest)
+    return testing.in_a_window(suite=options.suite, arguments=[SHOTS, *rest] if options.shots else rest)
 
 
 def _reliability(options: argparse.Namespace, rest: Sequence[str]) -> int:
@@ -140,6 +141,7 @@ def _parser() -> argparse.ArgumentParser:
     gui.add_argument(
         "--suite", choices=list(window.SUITES), default="trixie", help="the Debian whose Blender is taken (trixie)"
     )
+    gui.add_argument("--shots", action="store_true", help="take the pictures of README and docs instead of testing")
     broken.add_argument("--kills", type=int, default=100, help="processes killed by each kill campaign (100)")
     broken.add_argument("--examples", type=int, default=2000, help="histories of jobs that are tried (2000)")
     broken.add_argument("--seed", type=int, help="another course than the one that is taken at every run")

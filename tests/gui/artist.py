@@ -301,7 +301,7 @@ class Artist:
         active = f"region(area({editor!r}), 'UI').active_panel_category"
         self.wait_until(f"{active} != 'UNSUPPORTED'")
         left, top, width, height = self.box(editor)
-        for row in range(220, height, 30) if name == TAB else range(30, height, 30):  # ours stands below Blender's own
+        for row in range(30, height, 30):
             if self.python(active) == name:
                 return
             self.move((left + width - TABS // 2, top + row))
