@@ -20,8 +20,10 @@ from .drawing import distance
 from .properties import camera_of
 from .viewplane import Lens, frame_viewplane
 
-WHITE, BLACK, HIGHLIGHT = (1.0, 1.0, 1.0), (0.0, 0.0, 0.0), (1.0, 0.6, 0.1)
-BY_HAND, FOUND = 1.0, 0.4
+WHITE, BLUE, HIGHLIGHT = (1.0, 1.0, 1.0), (0.15, 0.4, 1.0), (1.0, 0.6, 0.1)
+"""Near is white, as in the map; far is blue, as black would not be seen in Blender's dark theme."""
+
+BY_HAND, FOUND = 1.0, 0.6
 """How solid an end is drawn that is set, and one that the preview found."""
 
 APART = 1e-3
@@ -179,7 +181,7 @@ class FLUXDEPTH_GGT_range(bpy.types.GizmoGroup):
         return not through and camera.name in context.view_layer.objects
 
     def setup(self, _context: bpy.types.Context) -> None:
-        for end, colour in (("near", WHITE), ("far", BLACK)):
+        for end, colour in (("near", WHITE), ("far", BLUE)):
             gizmo = self.gizmos.new(FLUXDEPTH_GT_end.bl_idname)
             gizmo.end = end
             gizmo.color, gizmo.color_highlight = colour, HIGHLIGHT

@@ -96,9 +96,9 @@ def fit(artist: Artist) -> None:
 
 
 def test_the_first_look(artist: Artist) -> None:
-    artist.python("bpy.context.scene.flux_depth.property_unset('model_id')")
+    artist.python("bpy.context.scene.flux_depth.property_unset('model_id'); part('watch').redraw()")
     time.sleep(1)
-    keep(artist.picture("VIEW_3D").crop((0, 0, 291, 420)), "first.png")
+    keep(artist.picture("VIEW_3D").crop((0, 0, 291, 520)), "first.png")
 
 
 def test_the_whole_window(pictured: Artist) -> None:
@@ -106,7 +106,8 @@ def test_the_whole_window(pictured: Artist) -> None:
 
 
 def test_near_and_far_in_the_view(studio: Artist) -> None:
-    studio.python(f"bpy.context.scene.flux_depth.prompt = {PROMPT!r}")
+    studio.python(f"bpy.context.scene.flux_depth.prompt = {PROMPT!r}; part('watch').redraw()")
+    time.sleep(0.5)
     studio.panel("Depth")
     studio.click("flux_depth.preview_depth")
     studio.wait_until("part('depth_preview').verdicts")
@@ -114,8 +115,8 @@ def test_near_and_far_in_the_view(studio: Artist) -> None:
     studio.python(
         "from mathutils import Quaternion, Vector\n"
         "view = area('VIEW_3D').spaces.active.region_3d; view.view_perspective = 'PERSP'\n"
-        "view.view_rotation = Quaternion((0.78, 0.5, 0.2, 0.32)); view.view_distance = 19\n"
-        "view.view_location = Vector((0.5, -1.5, 1)); area('VIEW_3D').spaces.active.shading.show_xray = True\n"
+        "view.view_rotation = Quaternion((0.78, 0.5, 0.2, 0.32)); view.view_distance = 15\n"
+        "view.view_location = Vector((1.4, -2.2, 0.6)); area('VIEW_3D').spaces.active.shading.show_xray = True\n"
         "bpy.context.window_manager.flux_depth_range = True"
     )
     time.sleep(1)
