@@ -14,6 +14,8 @@ from types import TracebackType
 from typing import Any, Literal, Self
 from urllib.parse import parse_qs
 
+from PIL import Image
+
 from .answers import Answer, Refusal, as_text, invalid, problem
 from .rules import read_submission, required_fields
 from .server import Server
@@ -90,6 +92,7 @@ class Sandbox:
     def start(self) -> Self:
         """Serve until stop(). Raises OSError when the port is taken."""
         self.stopping.clear()
+        Image.init()  # now: of the threads of two first calls, one would miss the formats that the other is loading
         self._server = Server(self.answer, self.stopping, self._port)
         self._port = self._server.server_address[1]
         self.base = f"http://127.0.0.1:{self._port}"
