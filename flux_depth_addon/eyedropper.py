@@ -63,23 +63,14 @@ class Eyedropper:
         if region is None:
             return None, None, ""
         point = Vector((event.mouse_x - region.x, event.mouse_y - region.y))
-        depth = self._depth(context, region, area.spaces.active.region_3d, point, event.ctrl)
+        depth = self._depth(context, region, point, event.ctrl)
         if depth is None:
             return area, None, NOTHING
         return (area, depth, "") if depth > 0 else (area, None, BEHIND)
 
-    def _depth(
-        self,
-        context: bpy.types.Context,
-        region: bpy.types.Region,
-        view: bpy.types.RegionView3D,
-        point: Vector,
-        whole: bool,
-    ) -> float | None:
+    def _depth(self, context: bpy.types.Context, region: bpy.types.Region, point: Vector, whole: bool) -> float | None:
         graph = context.evaluated_depsgraph_get()
-        origin = view3d_utils.region_2d_to_origin_3d(region, view, point)
-        direction = view3d_utils.region_2d_to_vector_3d(region, view, point)
-        hit, place, _normal, _index, thing, matrix = context.scene.ray_cast(graph, origin, direction)
+        hit, place, _normal, _index, thing, matrix = context.scene.ray_cast(graph, *ray_under(region, point))
         if not hit:
             return None
         places = [matrix @ Vector(corner) for corner in thing.bound_box] if whole else [place]
@@ -88,7 +79,7 @@ class Eyedropper:
 
     def _tell(self, area: bpy.types.Area | None, depth: float | None, missed: str) -> None:
         """In the header of the view that the mouse is over."""
-        if self.told and self.told != area:
+        if self.told and self.told != area and _is_open(self.told):
             self.told.header_text_set(None)
         self.told = area
         if area:
@@ -103,6 +94,24 @@ def view_under(window: bpy.types.Window, x: int, y: int) -> tuple[bpy.types.Area
         if area.type == "VIEW_3D" and over and all(region.type == "WINDOW" for region in over):
             return area, over[-1]
     return None, None
+
+
+def ray_under(region: bpy.types.Region, point: Vector) -> tuple[Vector, Vector]:
+    """Where the line of sight through this pixel begins, and its direction, in the region's own view.
+
+    Each quarter of a quad view is a view of its own. Through an orthographic camera Blender's own function begins in
+    the middle of the clip range, behind most things: this begins at its start, as the drawing does.
+    """
+    view = region.data
+    origin = view3d_utils.region_2d_to_origin_3d(region, view, point)
+    if view.view_perspective == "CAMERA" and not view.is_perspective:
+        origin -= view.perspective_matrix.inverted().col[2].xyz
+    return origin, view3d_utils.region_2d_to_vector_3d(region, view, point)
+
+
+def _is_open(area: bpy.types.Area) -> bool:
+    """Whether any screen still has it: one that was closed must not be touched."""
+    return any(area == other for screen in bpy.data.screens for other in screen.areas)
 
 
 def _holds(region: bpy.types.Region, x: int, y: int) -> bool:

@@ -51,6 +51,26 @@ def test_a_panoramic_camera_measures_along_the_ray(scene):
     assert eyedropper.depth_of(scene.camera, [Vector((3, 4, 0))], "far") == pytest.approx(5)
 
 
+class OrthographicCameraView:
+    """What a region knows of the view through an orthographic camera: 100 pixels square, clipped at 0.1 and 100."""
+
+    width = height = 100
+
+    def __init__(self, camera: bpy.types.Object) -> None:
+        seen = camera.calc_matrix_camera(bpy.context.evaluated_depsgraph_get(), x=100, y=100)
+        inverted = camera.matrix_world.normalized().inverted()
+        self.data = SimpleNamespace(
+            view_perspective="CAMERA", is_perspective=False, view_matrix=inverted, perspective_matrix=seen @ inverted
+        )
+
+
+def test_a_look_through_an_orthographic_camera_meets_what_is_before_the_middle_of_its_clip_range(scene):
+    scene.camera.data.type = "ORTHO"
+    origin, direction = eyedropper.ray_under(OrthographicCameraView(scene.camera), Vector((50, 50)))
+    assert origin.y == pytest.approx(scene.camera.data.clip_start, abs=1e-3)
+    assert tuple(direction) == pytest.approx((0, 1, 0), abs=1e-5)
+
+
 # The frames in the view.
 
 

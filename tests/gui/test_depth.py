@@ -90,6 +90,55 @@ def test_esc_leaves_the_eyedropper_and_everything_as_it_was(scene: Artist) -> No
     assert scene.python(SETTINGS) == before
 
 
+def picked(artist: Artist, place: Place) -> float:
+    """Far, once the eyedropper was clicked there."""
+    artist.python("bpy.context.scene.flux_depth.use_far = False")
+    artist.click("flux_depth.pick_depth", end="far")
+    artist.move(place)
+    artist.screen.xdotool("click", 1)
+    artist.wait_until("bpy.context.scene.flux_depth.use_far")
+    return float(artist.python("bpy.context.scene.flux_depth.far"))
+
+
+def test_the_eyedropper_measures_through_an_orthographic_camera(scene: Artist) -> None:
+    scene.python(
+        "bpy.context.scene.camera.data.type = 'ORTHO'; bpy.context.scene.camera.data.ortho_scale = 12\n"
+        "bpy.context.region.data.view_perspective = 'CAMERA'"
+    )
+    scene.wait_until("not bpy.context.region.data.is_perspective")
+    distance = scene.python("bpy.context.scene.camera.matrix_world.translation.length")
+    assert picked(scene, on_screen(scene, "(0, 0, 0)")) == pytest.approx(distance, abs=2)
+
+
+QUARTER = """
+from bpy_extras.view3d_utils import location_3d_to_region_2d
+quarter = min((one for one in area("VIEW_3D").regions if one.type == "WINDOW"), key=lambda one: (one.x, one.y))
+place = location_3d_to_region_2d(quarter, quarter.data, (3, -1, 0))
+(quarter.x + place.x, bpy.context.window.height - 1 - quarter.y - place.y)
+"""
+
+
+def test_the_eyedropper_measures_in_the_front_view_of_a_quad_view(scene: Artist) -> None:
+    scene.python(
+        "bpy.data.objects['Cube'].modifiers.clear(); bpy.data.objects['Cube'].location.x = 3\n"
+        "bpy.ops.screen.region_quadview()"
+    )
+    scene.wait_until("bpy.context.area.spaces.active.region_quadviews")
+    x, y = scene.python(QUARTER)
+    camera = "bpy.context.scene.camera.matrix_world.normalized().inverted()"
+    depth = scene.python(f"from mathutils import Vector\n-({camera} @ Vector((3, -1, 0))).z")
+    assert picked(scene, (round(x), round(y))) == pytest.approx(depth, abs=0.1)
+
+
+def test_a_view_that_closes_under_the_eyedropper_is_let_go_of(scene: Artist) -> None:
+    scene.click("flux_depth.pick_depth", end="near")
+    scene.move(on_screen(scene, "(0, 0, 0)"))
+    scene.python("bpy.ops.screen.area_close()")
+    scene.wait_until("area('VIEW_3D') is None")
+    scene.key("Escape")
+    scene.wait_until("len(bpy.context.window.modal_operators) == 0")
+
+
 # The preview that keeps up.
 
 
