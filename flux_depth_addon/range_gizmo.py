@@ -17,7 +17,7 @@ from mathutils.geometry import intersect_line_line
 from .capture import is_panoramic
 from .depth_preview import ends_of, redraw, set_end
 from .drawing import distance
-from .properties import camera_of
+from .properties import camera_of, text
 from .viewplane import Lens, frame_viewplane
 
 WHITE, BLUE, HIGHLIGHT = (1.0, 1.0, 1.0), (0.15, 0.4, 1.0), (1.0, 0.6, 0.1)
@@ -64,6 +64,11 @@ def frame_at(scene: bpy.types.Scene, camera: bpy.types.Object, depth: float) -> 
     return pose(camera) @ Matrix.Translation(centre) @ size
 
 
+def beginning(scene: bpy.types.Scene, camera: bpy.types.Object) -> Matrix:
+    """The frame at near; where that is not known, at the camera itself, which for a perspective one is a point."""
+    return frame_at(scene, camera, ends_of(scene)["near"] or 0.0)
+
+
 def depth_under(camera: bpy.types.Object, region: bpy.types.Region, view: bpy.types.RegionView3D, at: Vector) -> float:
     """The depth at which the camera's axis passes closest to what is under this pixel; 0 where it cannot be told."""
     origin = view3d_utils.region_2d_to_origin_3d(region, view, at)
@@ -105,9 +110,7 @@ class FLUXDEPTH_GT_end(bpy.types.Gizmo):
         frame = frame_at(scene, camera, depth)
         self.draw_custom_shape(self.frame, matrix=frame)
         if self.end == "far":
-            near = ends_of(scene)["near"]
-            start = frame_at(scene, camera, near) if near else pose(camera) @ Matrix.Diagonal((0, 0, 0, 1))
-            for edge in _edges(start, frame):
+            for edge in _edges(beginning(scene, camera), frame):
                 self.draw_custom_shape(self.line, matrix=edge)
 
     def draw_select(self, context: bpy.types.Context, select_id: int) -> None:
@@ -178,7 +181,7 @@ class FLUXDEPTH_GGT_range(bpy.types.GizmoGroup):
         if camera is None or is_panoramic(camera) or not context.scene.render.resolution_y:
             return False
         through = context.region_data.view_perspective == "CAMERA" and context.space_data.camera == camera
-        return not through and camera.name in context.view_layer.objects
+        return not through and context.view_layer.objects.get(text(camera)) == camera
 
     def setup(self, _context: bpy.types.Context) -> None:
         for end, colour in (("near", WHITE), ("far", BLUE)):

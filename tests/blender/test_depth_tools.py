@@ -74,6 +74,18 @@ def test_a_look_through_an_orthographic_camera_meets_what_is_before_the_middle_o
 # The frames in the view.
 
 
+def test_an_orthographic_range_without_a_near_begins_with_a_whole_frame_at_the_camera(scene):
+    scene.camera.data.type = "ORTHO"
+    begin, end = range_gizmo.beginning(scene, scene.camera), range_gizmo.frame_at(scene, scene.camera, 5.0)
+    edges = [end @ corner - begin @ corner for corner in range_gizmo.CORNERS]
+    assert [tuple(edge) for edge in edges] == [pytest.approx((0, 5, 0), abs=1e-5)] * 4
+
+
+def test_a_perspective_range_without_a_near_begins_in_a_point(scene):
+    begin = range_gizmo.beginning(scene, scene.camera)
+    assert [tuple(begin @ corner) for corner in range_gizmo.CORNERS] == [pytest.approx((0, 0, 0), abs=1e-6)] * 4
+
+
 def corners(scene: bpy.types.Scene, depth: float) -> list[tuple[float, float]]:
     """Where in the camera's picture the corners of the drawn frame are, 0..1."""
     from bpy_extras.object_utils import world_to_camera_view

@@ -5,6 +5,7 @@ import os
 import time
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import bpy
 import pytest
@@ -198,6 +199,18 @@ def test_bytes_that_are_no_text_are_one_sentence_and_mended_by_typing_anew(ready
         mend()
     assert part("obstacles").obstacle(bpy.context) == ""
     assert part("properties").request_of(bpy.context).finetune_id == ""
+
+
+def test_no_range_is_drawn_for_a_camera_whose_name_is_no_text(ready, part, blend):
+    ready.camera.name = "CAMERA--"
+    hostile.save(blend)
+    hostile.patch(blend, {b"CAMERA--": b"CAMERA\xff\x80"})
+    scene = open_file(blend)
+    view = SimpleNamespace(view_perspective="PERSP")
+    seen = SimpleNamespace(scene=scene, view_layer=scene.view_layers[0], region_data=view)
+    assert not part("range_gizmo").FLUXDEPTH_GGT_range.poll(seen)
+    scene.camera.name = "Camera"
+    assert part("range_gizmo").FLUXDEPTH_GGT_range.poll(seen)
 
 
 def test_the_command_line_says_so_too(ready, part, blend, tmp_path, capfd):
