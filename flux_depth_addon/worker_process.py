@@ -98,13 +98,13 @@ def sandbox(table: Table, port: int = 0) -> Iterator[str]:
 
 
 def beside(command: list[str], *, log: Path) -> Child:
-    """A program that finds our package, and has no keys: what it says goes to the log."""
+    """A program that finds our package and has no keys. What it says goes to the log, its own files beside that."""
     kept = {name: value for name, value in os.environ.items() if not name.endswith("_KEY") and name[:6] != "PYTHON"}
     with log.open("wb") as output:
         return subprocess.Popen(
             command,
             cwd=log.parent,
-            env=kept | {"PYTHONPATH": str(PACKAGE.parent)},
+            env=kept | {"PYTHONPATH": str(PACKAGE.parent)} | dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(log.parent)),
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,

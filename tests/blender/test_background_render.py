@@ -1,5 +1,6 @@
 """The Z pass from another Blender: the same depth, and nothing of it left however it ends."""
 
+import tempfile
 import time
 
 import bpy
@@ -10,9 +11,16 @@ from bl_ext.user_default.flux_depth.capture import capture
 from bl_ext.user_default.flux_depth.core.errors import InputError
 from bl_ext.user_default.flux_depth.core.framing import Framing
 
-from tests.blender.fingerprint import difference, fingerprint
+from tests.blender.fingerprint import difference, fingerprint, settled
 
 SMALL = Framing(64, 48, 0, 0, 64, 48)
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """Where files for a while go."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    return tmp_path
 
 
 @pytest.fixture
@@ -45,19 +53,18 @@ def test_another_blender_sees_the_very_depth_that_this_one_would(scene):
     assert any(text.startswith("Opening the scene") for text in said)
 
 
-def test_nothing_is_touched_and_no_other_add_on_hears_of_the_copy(scene, tmp_path):
+def test_nothing_is_touched_and_no_other_add_on_hears_of_the_copy(scene, folder):
     heard = []
     bpy.app.handlers.save_pre.append(heard.append)
-    before = fingerprint(tmp_path)
+    before = settled(folder)
     ended(module.rendering(**asked(scene)))
-    assert not difference(before, fingerprint(tmp_path))
+    assert not difference(before, fingerprint(folder))
     assert not heard
     assert heard.append in bpy.app.handlers.save_pre
     bpy.app.handlers.save_pre.remove(heard.append)
 
 
-def test_whoever_breaks_off_ends_the_other_blender_and_leaves_no_file(scene, monkeypatch, tmp_path):
-    monkeypatch.setattr(module.tempfile, "tempdir", str(tmp_path))
+def test_whoever_breaks_off_ends_the_other_blender_and_leaves_no_file(scene, monkeypatch, folder):
     children, beside = [], module.worker_process.beside
     monkeypatch.setattr(
         module.worker_process, "beside", lambda *a, **k: children.append(beside(*a, **k)) or children[0]
@@ -66,7 +73,7 @@ def test_whoever_breaks_off_ends_the_other_blender_and_leaves_no_file(scene, mon
     next(steps)
     steps.close()
     assert children[0].poll() is not None
-    assert not list(tmp_path.iterdir())
+    assert not list(folder.iterdir())
 
 
 def test_what_the_other_blender_could_not_do_is_one_sentence(scene, monkeypatch):
