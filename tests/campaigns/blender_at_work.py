@@ -58,7 +58,8 @@ def look() -> None:
     import bpy
 
     watch = part("watch")
-    tick()
+    while tick() == watch.AT_ONCE:  # the first look takes several
+        pass
     shown_before = {job.id for job in watch.jobs.values() if job.seen}
     while watch.on_their_way() or any(job.result and not job.seen for job in watch.jobs.values()):
         tick()
@@ -67,9 +68,9 @@ def look() -> None:
     say(f"seen {len(arrived)}, missing {len(arrived - here)}")
 
 
-def tick() -> None:
-    """What the window's timer does; no window is there to do it."""
-    part("watch")._tick()
+def tick() -> float | None:
+    """What the window's timer does, as no window is there to do it; the pause that it asks for."""
+    pause: float | None = part("watch")._tick()
     worker = part("worker_process")._worker
     if worker and worker.pid not in told:
         told.add(worker.pid)
@@ -77,6 +78,7 @@ def tick() -> None:
     if problem := part("watch").problem:
         say(f"problem {problem}")
     time.sleep(TICK)
+    return pause
 
 
 told: set[int] = set()
