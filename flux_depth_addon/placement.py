@@ -20,11 +20,11 @@ MARK = "flux_depth"
 FILE_COLOURS = "sRGB"
 """What everybody takes the values in a picture's file for; so read, the Image Editor shows these very values."""
 
-CAMERA_COLOURS = "Gamma 2.2 Encoded Rec.709" if bpy.app.version >= (5, 0, 0) else FILE_COLOURS
+CAMERA_COLOURS = "Gamma 2.2 Encoded Rec.709" if bpy.app.version >= (5, 2, 0) else FILE_COLOURS
 """How a picture must be read to show its file's values in the 3D View, whatever the view transform.
 
 Blender lays background images over the view with a plain exponent of 2.2. Read as sRGB, tones below 64 come out up to
-8 of 255 too light there. Before 5.0 Blender knows no colour space that undoes it.
+8 of 255 too light there. Before 5.2 Blender knows no colour space that undoes it.
 """
 
 

@@ -33,7 +33,7 @@ def test_an_image_of_the_user_s_that_shows_the_file_otherwise_is_left_as_it_is(f
 
 def test_the_camera_s_image_is_read_so_that_the_view_shows_the_file_s_values(fresh_file, part, picture):
     image = part("placement").put_behind(fresh_file.camera, picture).image
-    undone = bpy.app.version >= (5, 0, 0)  # the exponent of 2.2 that Blender lays backgrounds with
+    undone = bpy.app.version >= (5, 2, 0)  # the exponent of 2.2 that Blender lays backgrounds with
     assert image.colorspace_settings.name == ("Gamma 2.2 Encoded Rec.709" if undone else "sRGB")
     assert not image.use_view_as_render
 

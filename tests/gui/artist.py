@@ -90,15 +90,20 @@ class Artist:
         largest such editor. Sequences come back as lists, what JSON does not know as text. Raises AssertionError with
         Blender's traceback.
         """
+        try:
+            answer = json.loads(self._told(json.dumps({"code": code, "in_window": in_window})))
+        except ConnectionResetError:
+            raise AssertionError(f"Blender ended:\n{self.log.read_text(errors='replace')[-2000:]}") from None
+        assert "error" not in answer, answer["error"]
+        return answer["value"]
+
+    def _told(self, question: str) -> bytes:
         with socket.socket(socket.AF_UNIX) as caller:
             caller.settimeout(90)
             caller.connect(str(self.socket))
-            caller.sendall(json.dumps({"code": code, "in_window": in_window}).encode())
+            caller.sendall(question.encode())
             caller.shutdown(socket.SHUT_WR)
-            told = b"".join(iter(lambda: caller.recv(1 << 16), b""))
-        answer = json.loads(told)
-        assert "error" not in answer, answer["error"]
-        return answer["value"]
+            return b"".join(iter(lambda: caller.recv(1 << 16), b""))
 
     def wait_until(self, expression: str, seconds: float = 15) -> Any:
         """The expression's value once it is true in Blender; raises AssertionError when it stays false."""

@@ -25,7 +25,7 @@ NEAR = 2
 """Of 255: what nobody sees."""
 
 DARK, LIFTED = 72, 8
-"""Blender before 5.0 shows tones below 72 up to 8 of 255 lighter on a camera than they are in the file."""
+"""Blender before 5.2 shows tones below 72 up to 8 of 255 lighter on a camera than they are in the file."""
 
 BORDER = 1.5
 """Pixels: over its edge lies the frame's own dashed line, one pixel wide."""
@@ -67,7 +67,7 @@ def test_a_picture_has_its_file_s_colours_wherever_it_is_shown(both: Artist, tmp
                 f"part('placement').slot_of(scene.camera).display_depth = {depth!r}\n"
                 f"area('VIEW_3D').spaces.active.shading.type = {shading!r}"
             )
-            lifted = both.python("bpy.app.version < (5, 0, 0)")
+            lifted = both.python("bpy.app.version < (5, 2, 0)")
             assert_same(
                 seen(both, frame_on_screen(both)),
                 LIFTED if lifted else NEAR,
