@@ -55,11 +55,11 @@ def build_scene(path: Path) -> Path:
 def place_result(blend: Path, result: Path, path: Path) -> Path:
     """Opens the scene anew, loads the picture, lays it on the camera, saves it all as `path`."""
     bpy.ops.wm.open_mainfile(filepath=str(blend))
-    image = placement.load(result)
-    placement.show_in_editor(image)
-    placement.put_behind(bpy.context.scene.camera, image)
-    # The folder can be moved as a whole.
-    image.filepath = bpy.path.relpath(str(result), start=str(path.parent))
+    placement.show_in_editor(placement.load(result))
+    placement.put_behind(bpy.context.scene.camera, result)
+    for image in bpy.data.images:
+        if image.source == "FILE":  # the folder can be moved as a whole
+            image.filepath = bpy.path.relpath(bpy.path.abspath(image.filepath), start=str(path.parent))
     bpy.ops.wm.save_as_mainfile(filepath=str(path), check_existing=False)
     return path
 
