@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import bpy
 
-from . import placement
+from . import placement, windows
 from .core.errors import InputError
 
 if TYPE_CHECKING:
@@ -111,12 +111,7 @@ def _belongs_here(job: Job) -> bool:
 
 def _push_undo() -> None:
     """A step of its own, so that taking back the last edit does not take the picture along."""
-    windows = idle_windows()
-    if not bpy.app.background and windows == list(bpy.context.window_manager.windows):
-        with bpy.context.temp_override(window=windows[0]):
+    idle = windows.idle()
+    if not bpy.app.background and idle == list(bpy.context.window_manager.windows):
+        with bpy.context.temp_override(window=idle[0]):
             bpy.ops.ed.undo_push(message="FLUX Depth Picture")
-
-
-def idle_windows() -> list[bpy.types.Window]:
-    """The windows in which nobody uses a tool."""
-    return [window for window in bpy.context.window_manager.windows if not window.modal_operators]

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import bpy
 from bpy.props import BoolProperty, StringProperty
 
-from . import watch
+from . import windows
 from .core.errors import FluxDepthError, InputError, JournalError
 from .core.models import Model
 
@@ -139,7 +139,7 @@ class PaidButton(Button):
         """Raises InputError when the button was drawn with another model or another price than these."""
         if (self.shown_model or model.id, self.shown_price or price) == (model.id, price):
             return
-        watch.redraw()
+        windows.redraw()
         raise InputError(
             f"What this button would do has changed since it was drawn: it is {price} with {model.label} now. "
             "Nothing was sent: look at it, and press again."

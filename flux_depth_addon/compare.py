@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import bpy
 from bpy.props import EnumProperty, PointerProperty, StringProperty
 
-from . import placement, watch
+from . import placement, watch, windows
 from .button import Button
 from .core.errors import InputError
 from .core.framing import Framing
@@ -192,7 +192,7 @@ def begin(context: bpy.types.Context) -> None:
     here = context.area if context.area and context.area.ui_type == "IMAGE_EDITOR" else None
     wiping = wipe.Wipe(both, placement.load(result), here or placement.editor(open_one=True))
     bpy.app.timers.register(_follow, first_interval=FOLLOW_SECONDS, persistent=True)
-    watch.redraw()
+    windows.redraw()
 
 
 def end() -> None:
@@ -201,7 +201,7 @@ def end() -> None:
     if wiping:
         wiping.close()
         wiping = None
-        watch.redraw()
+        windows.redraw()
     if bpy.app.timers.is_registered(_follow):
         bpy.app.timers.unregister(_follow)
 
@@ -215,7 +215,7 @@ def _follow() -> float | None:
         wiping.show(pictures(bpy.context.window_manager))
     except InputError as error:  # what is shown stays
         wiping.problem = str(error)
-        watch.redraw()
+        windows.redraw()
     return FOLLOW_SECONDS
 
 

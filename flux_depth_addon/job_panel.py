@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import bpy
 
-from . import operators, placement, watch
+from . import operators, placement, preferences
 from .drawing import elapsed, is_narrow, say
 from .properties import camera_of
 
@@ -32,7 +32,7 @@ def draw_job(layout: bpy.types.UILayout, context: bpy.types.Context, job: Job) -
     if not job.is_final:
         column.label(text=f"{STEP_WORDS[job.step]}  ·  {elapsed(job.created)}", icon=STEP_ICONS[job.step])
         column.operator("flux_depth.cancel", icon="X").job_id = job.id
-        say(column, context, watch.hindrance(job), "ERROR")
+        say(column, context, preferences.hindrance(job), "ERROR")
         return
     if job.result:
         _draw_places(column, context, job)

@@ -18,6 +18,7 @@ from .core.addresses import is_loopback
 from .core.errors import InputError
 
 if TYPE_CHECKING:
+    from .core.job import Job
     from .preferences_panel import FLUXDEPTH_AP_preferences
 
 JOURNAL = "journal.sqlite3"
@@ -107,6 +108,16 @@ def offline_reason(provider: models.Provider, base: str = "") -> str:
     if bpy.app.online_access or not address or is_loopback(address):
         return ""
     return "Blender's online access is off: allow it in Preferences › System › Network"
+
+
+def hindrance(job: "Job") -> str:
+    """Why nobody can go on with a job now, or nothing."""
+    model = table().models.get(job.request.model)
+    if model is None:
+        return f"The model “{job.request.model}” is not in the table of models any more"
+    if not has_key(model.provider):
+        return f"It goes on once there is a {model.provider.label} key"
+    return offline_reason(model.provider, job.sent_to or job.base)
 
 
 def reachable() -> list[str]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import bpy
 
-from . import watch
+from . import windows
 from .button import Button
 from .core.errors import InputError
 from .drawing import MOST_LETTERS, letter_size, lines, one_line, room_in, say
@@ -204,7 +204,7 @@ def _draw_footer(footer: bpy.types.Header, context: bpy.types.Context) -> None:
     if _followed.get(written.session_uid) != words:
         _followed.clear()
         _followed[written.session_uid] = words
-        watch.redraw()
+        windows.redraw()
 
 
 classes = (FLUXDEPTH_OT_edit_prompt, FLUXDEPTH_OT_paste_prompt, FLUXDEPTH_OT_fold_prompt)

@@ -20,10 +20,12 @@ from typing import TYPE_CHECKING
 import bpy
 from bpy.app.handlers import persistent
 
-from . import arrivals, preferences, worker_process
+from . import arrivals, preferences, windows, worker_process
 from .core.errors import DamagedJournalError, FluxDepthError, InputError, JournalError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from .core.job import Job
     from .core.journal import Journal
     from .core.ledger import Ledger
@@ -33,10 +35,13 @@ TICK_SECONDS = 0.25
 AT_ONCE = 0.01
 """Seconds until the next tick while there is more to do, so that the window can draw in between."""
 
-ROWS = 8
-"""How many of the journal's rows one tick reads at most: some 60 microseconds each."""
+ENOUGH_SECONDS = 0.0003
+"""After this long a tick leaves the rest to the next one."""
 
-NEWS_SECONDS = 0.7
+ROWS = 4
+"""How many of the journal's rows are read at once: some 120 microseconds each."""
+
+NEWS_SECONDS = 0.9
 """How long nothing is looked at after news: with many pictures on their way, one of them moves at every tick."""
 
 FOLDER_SECONDS = 5.0
@@ -52,9 +57,6 @@ LISTED = 200
 
 TO_LOOK = ("core.depth_map", "core.request", "core.job", "core.journal")
 """What a look needs, imported before the first one, one module a tick."""
-
-SHOWN_IN = {"VIEW_3D": "UI", "IMAGE_EDITOR": "UI", "PREFERENCES": "WINDOW"}
-"""The regions that show what the journal says, by editor."""
 
 jobs: dict[str, Job] = {}
 """The newest jobs by id, newest first, as of the last tick."""
@@ -79,8 +81,14 @@ _journal: Journal | None = None
 _version: tuple[int, int] | None = None
 """The journal's as of the last look that read all there was."""
 
+_steps: list[Callable[[], None]] = []
+"""What is left to do with what was read."""
+
 _last_change = 0
 """The number of the last change that was read."""
+
+_last_shown = 0
+"""The number of the last change from which all was worked out that is shown."""
 
 _before: dict[str, Job | None] = {}
 """What changed and was not worked out yet, as it was before; None for what is new."""
@@ -144,16 +152,6 @@ def chosen(manager: bpy.types.WindowManager) -> Job | None:
     return jobs.get(rows[min(max(manager.flux_depth_job, 0), len(rows) - 1)].name) if rows else None
 
 
-def hindrance(job: Job) -> str:
-    """Why nobody can go on with a job now, or nothing."""
-    model = preferences.table().models.get(job.request.model)
-    if model is None:
-        return f"The model “{job.request.model}” is not in the table of models any more"
-    if not preferences.has_key(model.provider):
-        return f"It goes on once there is a {model.provider.label} key"
-    return preferences.offline_reason(model.provider, job.sent_to or job.base)
-
-
 def refresh() -> None:
     """Read all that was committed since the last look; place pictures that belong to the open file."""
     while not _read():
@@ -162,8 +160,12 @@ def refresh() -> None:
 
 
 def _read() -> bool:
-    """Take over what was committed since the last look, some rows at most; whether that was all."""
-    global _version, _last_change, _news_at
+    """Take one step towards what was committed since the last look; whether there is none left."""
+    global _version, _last_change
+    if _steps:
+        _steps[0]()
+        _steps.pop(0)
+        return not _steps
     version = _opened().version()
     if version == _version:
         return True
@@ -171,9 +173,9 @@ def _read() -> bool:
     found, _last_change, whole = _opened().changes(_last_change, limit=ROWS, newest=newest)
     _take_over(found)
     if whole:
-        _work_out()
-        _version, _news_at = version, time.monotonic()
-    return whole
+        _version = version
+        _steps.extend(([_sum_up] if _has_money_moved() else []) + [_work_out])
+    return False
 
 
 def _take_over(found: list[Job]) -> None:
@@ -189,16 +191,24 @@ def _take_over(found: list[Job]) -> None:
         jobs.update((job.id, job) for job in newest[:LISTED])
 
 
+def _has_money_moved() -> bool:
+    return session is None or any(_money(jobs.get(job_id)) != _money(job) for job_id, job in _before.items())
+
+
+def _sum_up() -> None:
+    global session, month
+    from .core.ledger import month_began
+
+    session, month = _opened().ledger(_started), _opened().ledger(month_began())
+
+
 def _work_out() -> None:
     """What follows from the changes, so that nobody goes through all jobs at a redraw."""
-    global session, month
+    global _news_at, _last_shown
+    _news_at, _last_shown = time.monotonic(), _last_change
     connections.clear()
     connections.update(_opened().connections())
     changed = {job_id: jobs.get(job_id) for job_id in _before}
-    if session is None or any(_money(job) != _money(_before[job_id]) for job_id, job in changed.items()):
-        from .core.ledger import month_began
-
-        session, month = _opened().ledger(_started), _opened().ledger(month_began())
     _fill_list()
     waited = len(_waiting)
     for job_id, job in changed.items():
@@ -208,7 +218,7 @@ def _work_out() -> None:
     arrivals.note(changed)
     _before.clear()
     if waited != len(_waiting):
-        _redraw_status_bars()
+        windows.redraw_status_bars()
 
 
 def _money(job: Job | None) -> tuple[object, ...]:
@@ -232,7 +242,7 @@ def _tick() -> float | None:
 
 
 def _look() -> float | None:
-    if _version is not None and time.monotonic() < _news_at + NEWS_SECONDS:
+    if _version is not None and not _steps and time.monotonic() < _news_at + NEWS_SECONDS:
         return TICK_SECONDS
     folders = _other_folders()
     if not (folders or _is_there()):
@@ -243,8 +253,10 @@ def _look() -> float | None:
     if folders:
         _look_elsewhere(folders.pop(0))
         return AT_ONCE
-    if not _read():
-        return AT_ONCE
+    enough = time.perf_counter() + ENOUGH_SECONDS
+    while not _read():
+        if time.perf_counter() > enough:
+            return AT_ONCE
     _place_arrivals()
     _tell_worker()
     _keep_worker()
@@ -304,7 +316,7 @@ def _keep_worker() -> None:
         not _waiting
         or worker_process.running()
         or time.monotonic() < _restart_at
-        or all(map(hindrance, on_their_way()))
+        or all(map(preferences.hindrance, on_their_way()))
     ):
         return
     _restart_at = time.monotonic() + RESTART_SECONDS
@@ -338,25 +350,10 @@ def _redraw_what_changed() -> None:
     global _drawn
     second = int(time.time()) if _waiting else 0
     news, asked = arrivals.summary(), tuple(connections.items())
-    shown = (_last_change, problem, second, news, len(offers), asked, is_testing(), bpy.app.online_access)
+    shown = (_last_shown, problem, second, news, len(offers), asked, is_testing(), bpy.app.online_access)
     if shown != _drawn:
         _drawn = shown
-        redraw()
-
-
-def redraw() -> None:
-    """Have everything drawn anew that shows what the journal or a button says."""
-    for window in bpy.context.window_manager.windows:
-        for area in window.screen.areas:
-            kind = SHOWN_IN.get(area.type)
-            for region in (region for region in area.regions if region.type == kind) if kind else ():
-                region.tag_redraw()
-
-
-def _redraw_status_bars() -> None:
-    for window in arrivals.idle_windows():  # a tool that is in use has its own words there
-        with bpy.context.temp_override(window=window):
-            window.workspace.status_text_set(None)  # the one call that redraws a status bar
+        windows.redraw()
 
 
 def let_go_of_journal() -> None:
@@ -367,6 +364,7 @@ def let_go_of_journal() -> None:
     _journal = _version = session = month = None
     _last_change = 0
     _before.update(jobs)
+    _steps.clear()
     for known in (jobs, connections, _waiting, arrivals.unseen):
         known.clear()
 

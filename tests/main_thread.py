@@ -64,6 +64,7 @@ class Stopwatch:
         """The same without the time in which the machine did something else."""
         self._folder = folder()
         self._codes: set[CodeType] = set()
+        self._of_blender: set[CodeType] = set()
         self._running: CodeType | None = None
         self._depth = 0
         self._began = self._aside_began = (0.0, 0.0)
@@ -97,7 +98,9 @@ class Stopwatch:
         if not code.co_filename.startswith(self._folder):
             return sys.monitoring.DISABLE  # of this function nothing is told again
         callers = list(frames())[2:]  # without this function and the one that it is about
-        if name_of(code) in BLENDERS_OWN or not any(is_within(frame.f_code, self._folder) for frame in callers):
+        if name_of(code) in BLENDERS_OWN:
+            self._of_blender.add(code)
+        if code in self._of_blender or not any(is_within(frame.f_code, self._folder) for frame in callers):
             self._codes.add(code)
         return None
 
@@ -107,7 +110,7 @@ class Stopwatch:
             self._began = moment()
         elif code is self._running:
             self._depth += 1
-        elif self._aside is None and name_of(code) in BLENDERS_OWN:
+        elif self._aside is None and code in self._of_blender:
             self._aside, self._aside_began = code, moment()
 
     def _left(self, code: CodeType, _offset: int, _value: object) -> None:

@@ -123,6 +123,14 @@ def saved_with(extension: Any, path: Path, values: Mapping[str, Any]) -> Path:
         return save(path)
 
 
+def look(part: Any) -> list[float | None]:
+    """What the window's timer does until nothing is left to do at once, as no window is there; the pauses asked for."""
+    pauses = [part("watch")._tick()]
+    while pauses[-1] == part("watch").AT_ONCE:
+        pauses.append(part("watch")._tick())
+    return pauses
+
+
 def drawn(part: Any) -> list[dict[str, Any]]:
     """Every line and button that the tab draws, drawn by Blender itself into real layouts.
 

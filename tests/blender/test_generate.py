@@ -8,6 +8,7 @@ import bpy
 import pytest
 from PIL import Image
 
+from tests.blender.hostile import look
 from tests.secrets_watch import marked_key
 
 
@@ -33,7 +34,7 @@ def wait(part, until, seconds=30):
     watch, end = part("watch"), time.monotonic() + seconds
     while not until():
         assert time.monotonic() < end, watch.jobs
-        watch._tick()
+        look(part)
         time.sleep(0.1)
 
 
@@ -65,7 +66,7 @@ def test_a_picture_for_another_file_waits_until_that_file_is_open_again(ready, p
     assert not part("watch").jobs[job.id].seen
     assert part("placement").slot_of(bpy.context.scene.camera) is None
     bpy.ops.wm.open_mainfile(filepath=str(tmp_path / "room.blend"))
-    part("watch")._tick()
+    look(part)
     assert part("watch").jobs[job.id].seen
     assert part("placement").slot_of(bpy.context.scene.camera)
 
@@ -143,7 +144,7 @@ def test_a_journal_that_fails_is_said_and_looked_at_again(ready, part, monkeypat
     monkeypatch.setattr(watch, "NEWS_SECONDS", 0.0)
     with monkeypatch.context() as broken:
         broken.setattr(watch, "_read", lambda: (_ for _ in ()).throw(error))
-        assert watch._tick() == watch.PROBLEM_SECONDS
+        assert look(part)[-1] == watch.PROBLEM_SECONDS
         assert watch.problem == str(error)
     wait(part, finished(part, job))
     assert watch.problem == ""
@@ -188,7 +189,7 @@ def test_a_failed_look_is_made_again(ready, part, monkeypatch):
     monkeypatch.setattr(watch, "NEWS_SECONDS", 0.0)
     with monkeypatch.context() as broken:
         broken.setattr(watch.journal(), "changes", lambda *_, **__: (_ for _ in ()).throw(error))
-        watch._tick()
+        look(part)
     assert job.id in watch.jobs
     wait(part, finished(part, job))
 
@@ -212,7 +213,7 @@ def test_a_worker_that_dies_at_once_is_said(ready, part, monkeypatch, tmp_path):
     end = time.monotonic() + 20
     while "The worker stopped" not in watch.problem and time.monotonic() < end:
         monkeypatch.setattr(watch, "_restart_at", 0.0)
-        watch._tick()
+        look(part)
         time.sleep(0.2)
     assert "broken.toml" in watch.problem
 

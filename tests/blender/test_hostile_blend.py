@@ -13,7 +13,7 @@ from bpy.props import CollectionProperty, IntProperty
 from PIL import Image
 
 from tests.blender import hostile
-from tests.blender.hostile import Deeds, Endpoint, Pile, button, drawn, open_file, words
+from tests.blender.hostile import Deeds, Endpoint, Pile, button, drawn, look, open_file, words
 
 TABLE = """
 [providers.here]
@@ -93,7 +93,7 @@ def finish(part, job, seconds=30):
     watch, end = part("watch"), time.monotonic() + seconds
     while not watch.jobs[job.id].is_final:
         assert time.monotonic() < end, watch.jobs
-        watch._tick()
+        look(part)
         time.sleep(0.1)
     return watch.jobs[job.id]
 
@@ -319,7 +319,7 @@ def test_opening_sends_nothing_writes_nothing_and_starts_nothing(ready, part, bl
         open_file(blend)
         for _ in range(5):
             drawn(part)
-            part("watch")._tick()
+            look(part)
             bpy.context.scene.frame_set(bpy.context.scene.frame_current + 1)
         assert not endpoint.was_asked(1.0)
     assert deeds.seen == []
@@ -521,7 +521,7 @@ def test_the_list_of_pictures_is_not_the_file_s(ready, part, extension, blend):
     drawn(part)
     open_file(blend)
     part("watch").follow()
-    part("watch")._tick()
+    look(part)
     drawn(part)
     assert list(bpy.context.window_manager.flux_depth_jobs) == []
 
@@ -540,7 +540,7 @@ def test_a_file_put_in_the_place_of_another_gets_its_picture_and_nothing_else(re
     bpy.ops.wm.read_homefile(use_empty=False, use_factory_startup=True)
     scene = open_file(blend)
     with Deeds() as deeds:
-        part("watch")._tick()
+        look(part)
     assert part("watch").problem == ""
     assert not any("Popen" in deed or str(blend.parent) in deed for deed in deeds.seen), deeds.seen
     assert Path(bpy.path.abspath(part("placement").slot_of(scene.camera).image.filepath)) == Path(job.output)

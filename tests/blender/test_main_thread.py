@@ -10,7 +10,7 @@ from itertools import count
 import bpy
 import pytest
 
-from tests.blender.hostile import drawn, open_file, save
+from tests.blender.hostile import drawn, look, open_file, save
 from tests.main_thread import Trespasses
 
 TELLS_OF_SLEEP = pytest.mark.skipif(sys.version_info < (3, 13), reason="Python tells of sleep from 3.13 on")
@@ -86,30 +86,28 @@ def test_an_attempt_is_noticed(ready, part, monkeypatch, tmp_path, trespass, tol
     enter(part, 1)
     with Trespasses() as trespasses:
         drawn(part)
-        part("watch")._tick()
+        look(part)
     assert any(found.startswith(f"panels._Main.draw: {told}") for found in trespasses.found)
     assert any(found.startswith(f"watch._tick: {told}") for found in trespasses.found)
 
 
 def test_a_tick_without_news_has_nothing_drawn(ready, part, monkeypatch):
     watch, redrawn = part("watch"), []
-    monkeypatch.setattr(watch, "redraw", lambda: redrawn.append(1))
+    monkeypatch.setattr(part("windows"), "redraw", lambda: redrawn.append(1))
     monkeypatch.setattr(watch, "NEWS_SECONDS", 0.0)
-    enter(part, 1, step=part("core.job").Step.CANCELLED)
-    watch._tick()
-    assert len(redrawn) == 1
-    watch._tick()
-    assert len(redrawn) == 1
-    enter(part, 1, step=part("core.job").Step.CANCELLED)
-    watch._tick()
-    assert len(redrawn) == 2
+    for number in (1, 2):
+        enter(part, 1, step=part("core.job").Step.CANCELLED)
+        look(part)
+        assert len(redrawn) == number
+        watch._tick()
+        assert len(redrawn) == number
 
 
 def test_what_moves_all_the_time_is_read_now_and_then(ready, part, monkeypatch):
     watch, moments = part("watch"), count(time.monotonic(), 0.5)
     monkeypatch.setattr(watch, "NEWS_SECONDS", 3.0)
     enter(part, 1)
-    watch._tick()
+    look(part)
     looks, read = [], watch._read
     monkeypatch.setattr(watch, "_read", lambda: looks.append(1) or read())
     monkeypatch.setattr(watch.time, "monotonic", lambda: next(moments))
@@ -118,18 +116,19 @@ def test_what_moves_all_the_time_is_read_now_and_then(ready, part, monkeypatch):
     assert looks == []
     while not looks:
         watch._tick()
+    look(part)
     assert len(watch.jobs) == 2
 
 
-def test_after_a_start_many_jobs_are_read_over_several_ticks(ready, part):
+def test_after_a_start_many_jobs_are_read_over_several_ticks(ready, part, monkeypatch):
     watch = part("watch")
+    monkeypatch.setattr(watch, "ENOUGH_SECONDS", 0.0)
     enter(part, 20, step=part("core.job").Step.CANCELLED)
     watch.let_go_of_journal()
-    pauses = [watch._tick()]
+    assert watch._tick() == watch.AT_ONCE
     assert 0 < len(watch.jobs) <= watch.ROWS
-    while pauses[-1] is not None:
-        pauses.append(watch._tick())
-    assert pauses == [watch.AT_ONCE, watch.AT_ONCE, None]
+    pauses = look(part)
+    assert pauses == [watch.AT_ONCE] * (20 // watch.ROWS + 1) + [None]
     assert [row.name for row in bpy.context.window_manager.flux_depth_jobs] == list(watch.jobs)
     assert list(watch.jobs) == [job.id for job in watch.journal().jobs()]
 
@@ -151,10 +150,10 @@ def test_a_picture_is_laid_once_though_another_process_is_writing(ready, part, d
     journal.save(replace(job, **done), release=True)
     writer = sqlite3.connect(data / "journal.sqlite3", isolation_level=None)
     writer.execute("BEGIN IMMEDIATE")
-    assert [watch._tick(), watch._tick()] == [watch.TICK_SECONDS] * 2
+    assert [look(part)[-1], look(part)[-1]] == [watch.TICK_SECONDS] * 2
     assert not journal.get(job.id).seen
     writer.execute("ROLLBACK")
     writer.close()
-    assert watch._tick() is None
+    assert look(part)[-1] is None
     assert journal.get(job.id).seen
     assert len(laid) == 1

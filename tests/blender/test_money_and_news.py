@@ -8,7 +8,7 @@ import bpy
 import pytest
 from PIL import Image
 
-from tests.blender.hostile import button, drawn, words
+from tests.blender.hostile import button, drawn, look, words
 from tests.secrets_watch import marked_key
 
 KEY = marked_key("cometapi")
@@ -67,7 +67,7 @@ def finish(part, number=1, seconds=30):
     watch, end = part("watch"), time.monotonic() + seconds
     while len([job for job in watch.jobs.values() if job.is_final]) < number:
         assert time.monotonic() < end, watch.jobs
-        watch._tick()
+        look(part)
         time.sleep(0.1)
 
 
@@ -194,7 +194,7 @@ def test_a_picture_that_ended_before_its_file_was_opened_is_laid_and_told(entere
     entered_for.prompt = "a garden in the morning"
     entered(picture, origin=str(blend), step="DONE")
     bpy.ops.wm.open_mainfile(filepath=str(blend))
-    part("watch")._tick()
+    look(part)
     assert part("placement").slot_of(bpy.context.scene.camera)
     assert "1 picture arrived while you were away" in words(drawn(part))
 
@@ -227,16 +227,17 @@ def older_blender(part, tmp_path, monkeypatch, ready):
     watch = part("watch")
     watch.unregister()
     watch.register()
-    watch._tick()
+    look(part)
     return folder, job.id
 
 
-def test_an_older_blender_s_journal_is_offered_and_brought_here(older_blender, part):
+def test_an_older_blender_s_journal_is_offered_and_brought_here(older_blender, part, monkeypatch):
+    monkeypatch.setattr(part("watch"), "NEWS_SECONDS", 0.0)
     folder, job_id = older_blender
     assert "Blender 4.5 has a journal with 1 picture" in words(drawn(part))
     _, shown = button(drawn(part), "flux_depth.adopt_journal")
     assert press("adopt_journal", **shown) == ""
-    part("watch")._tick()
+    look(part)
     assert Path(part("watch").jobs[job_id].result).is_file()
     assert "has a journal" not in words(drawn(part))
     assert (folder / "journal.sqlite3").is_file()
@@ -248,7 +249,7 @@ def test_a_declined_journal_is_not_offered_again(older_blender, part):
     watch = part("watch")
     watch.unregister()
     watch.register()
-    watch._tick()
+    look(part)
     assert "has a journal" not in words(drawn(part))
 
 
@@ -262,9 +263,9 @@ def test_an_older_blender_s_journal_from_the_future_is_said_and_left_alone(older
     watch = part("watch")
     watch.unregister()
     watch.register()
-    watch._tick()
+    look(part)
     assert "newer version of FLUX Depth" in watch.problem
-    watch._tick()
+    look(part)
     assert watch.problem == ""
 
 
@@ -275,7 +276,7 @@ def test_an_older_blender_s_damaged_journal_is_not_taken_for_this_one(older_blen
     watch = part("watch")
     watch.unregister()
     watch.register()
-    watch._tick()
+    look(part)
     assert (watch.problem, watch.damaged, watch.offers) == ("", False, [])
 
 
@@ -289,11 +290,11 @@ def test_a_damaged_journal_has_a_button_that_begins_anew(entered, part, data, pi
     for log in data.glob("journal.sqlite3-*"):
         log.unlink()
     path.write_bytes(path.read_bytes()[:100] + b"\xff" * 8000)
-    part("watch")._tick()
+    look(part)
     assert "The journal is damaged" in words(drawn(part))
     button(drawn(part), "flux_depth.start_new_journal")
     assert press("start_new_journal") == ""
-    part("watch")._tick()
+    look(part)
     assert part("watch").problem == ""
     assert part("watch").jobs[job_id].result == str(picture)
 
@@ -305,7 +306,7 @@ def test_a_journal_from_the_future_is_said_and_left_alone(ready, part, data):
     database = sqlite3.connect(data / "journal.sqlite3", isolation_level=None)
     database.execute("PRAGMA user_version = 99")
     database.close()
-    part("watch")._tick()
+    look(part)
     assert "newer version of FLUX Depth. It was left as it is" in words(drawn(part))
     assert "newer version" in press("generate")
 

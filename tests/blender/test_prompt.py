@@ -171,7 +171,7 @@ def test_it_is_saved_with_the_file(written, part, tmp_path):
 
 def test_the_footer_says_whose_prompt_a_text_is_and_has_the_sidebar_follow(written, part, monkeypatch):
     redrawn = []
-    monkeypatch.setattr(part("watch"), "redraw", lambda: redrawn.append(True))
+    monkeypatch.setattr(part("windows"), "redraw", lambda: redrawn.append(True))
     area = bpy.context.window_manager.windows[0].screen.areas[0]
     area.type = "TEXT_EDITOR"
     area.spaces.active.text = written

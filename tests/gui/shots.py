@@ -96,7 +96,7 @@ def fit(artist: Artist) -> None:
 
 
 def test_the_first_look(artist: Artist) -> None:
-    artist.python("bpy.context.scene.flux_depth.property_unset('model_id'); part('watch').redraw()")
+    artist.python("bpy.context.scene.flux_depth.property_unset('model_id'); part('windows').redraw()")
     time.sleep(1)
     keep(artist.picture("VIEW_3D").crop((0, 0, 291, 520)), "first.png")
 
@@ -106,7 +106,7 @@ def test_the_whole_window(pictured: Artist) -> None:
 
 
 def test_near_and_far_in_the_view(studio: Artist) -> None:
-    studio.python(f"bpy.context.scene.flux_depth.prompt = {PROMPT!r}; part('watch').redraw()")
+    studio.python(f"bpy.context.scene.flux_depth.prompt = {PROMPT!r}; part('windows').redraw()")
     time.sleep(0.5)
     studio.panel("Depth")
     studio.click("flux_depth.preview_depth")
