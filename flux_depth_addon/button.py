@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import Callable, Generator
+from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING
 
@@ -59,6 +60,8 @@ class RenderingButton(Button):
     """A button that renders, in steps. A click goes on as a modal operator where that takes its time; a script waits"""
 
     _timer: bpy.types.Timer | None = None
+    _told_in = ""
+    """The workspace whose status bar says what is being done."""
 
     def steps(self, context: bpy.types.Context, *, beside: bool) -> Generator[str]:
         """The work; yields what is being done while another Blender renders, with `beside` where that can be."""
@@ -98,14 +101,22 @@ class RenderingButton(Button):
         if self._timer is None:
             self._timer = context.window_manager.event_timer_add(PAUSE_SECONDS, window=context.window)
             context.window_manager.modal_handler_add(self)
-        context.workspace.status_text_set(f"Rendering the depth  ·  {doing[0]}  ·  Esc breaks off, nothing is sent")
+        self._tell(context.workspace, f"Rendering the depth  ·  {doing[0]}  ·  Esc breaks off, nothing is sent")
         return {"RUNNING_MODAL"}
 
     def _let_go(self, context: bpy.types.Context) -> None:
         if self._timer:
             context.window_manager.event_timer_remove(self._timer)
-            context.workspace.status_text_set(None)
+            self._tell(None)
         self._timer = None
+
+    def _tell(self, workspace: bpy.types.WorkSpace | None, words: str | None = None) -> None:
+        """Words in the status bar; another workspace that had them, as the artist was there before, is rid of them."""
+        if self._told_in and (workspace is None or workspace.name != self._told_in):
+            windows.soon(partial(windows.free_status_bar, self._told_in))
+        if workspace:
+            workspace.status_text_set(words)
+        self._told_in = workspace.name if workspace else ""
 
 
 class JobButton(Button):

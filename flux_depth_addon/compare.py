@@ -190,7 +190,8 @@ def begin(context: bpy.types.Context) -> None:
     both = pictures(context.window_manager)
     result = Path(watch.chosen(context.window_manager).result)
     here = context.area if context.area and context.area.ui_type == "IMAGE_EDITOR" else None
-    wiping = wipe.Wipe(both, placement.load(result), here or placement.editor(open_one=True))
+    area = here or placement.editor(clicked=True) or windows.new_editor("IMAGE_EDITOR")
+    wiping = wipe.Wipe(both, placement.load(result), area)
     bpy.app.timers.register(_follow, first_interval=FOLLOW_SECONDS, persistent=True)
     windows.redraw()
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import bpy
 
-from . import placement, preferences
+from . import placement, preferences, windows
 from .core.errors import InputError
 from .properties import camera_of, choice_of, depth_settings_of, framing_of, model_of
 
@@ -134,16 +134,15 @@ def set_end(scene: bpy.types.Scene, end: str, units: float) -> None:
 
 def redraw() -> None:
     """Have the panels drawn anew, and the range in 3D views."""
-    for window in bpy.context.window_manager.windows:
-        for area in window.screen.areas:
-            if area.type in {"VIEW_3D", "IMAGE_EDITOR"}:
-                area.tag_redraw()
+    for area in windows.areas():
+        if area.type in {"VIEW_3D", "IMAGE_EDITOR"}:
+            area.tag_redraw()
 
 
 def window_in_sight() -> bpy.types.Window | None:
     """A window in which an Image Editor shows the preview."""
-    windows = bpy.context.window_manager.windows
-    return next((window for window in windows if any(map(_shows_preview, window.screen.areas))), None)
+    opened = bpy.context.window_manager.windows
+    return next((window for window in opened if any(map(_shows_preview, window.screen.areas))), None)
 
 
 def image_of(picture: PictureImage) -> bpy.types.Image:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import bpy
 
+from . import windows
 from .core.errors import InputError
 
 if TYPE_CHECKING:
@@ -73,24 +75,27 @@ def _loaded(path: Path, colours: str) -> bpy.types.Image:
     return image
 
 
-def show_in_editor(image: bpy.types.Image, *, open_one: bool = False) -> bool:
-    """Show an image in the largest open Image Editor, or if wanted in a new window; False when it is not shown."""
-    area = editor(open_one=open_one)
+def show_in_editor(image: bpy.types.Image, *, open_one: bool = False) -> None:
+    """Show an image in the largest open Image Editor, or if wanted in a new window, soon."""
+    area = editor(clicked=open_one)
     if area:
         area.spaces.active.image = image
-    return bool(area)
+    elif open_one and not bpy.app.background:
+        windows.soon(partial(_show_in_new_window, image.name))
 
 
-def editor(*, open_one: bool = False) -> bpy.types.Area | None:
-    """The largest open Image Editor, else if wanted one in a new window. What is pinned stays, and without a click
-    what is compared.
-    """
-    editors = [area for area in _areas() if area.ui_type == "IMAGE_EDITOR" and not area.spaces.active.use_image_pin]
-    if not open_one:
+def editor(*, clicked: bool = False) -> bpy.types.Area | None:
+    """The largest open Image Editor. What is pinned stays, and without a click what is compared."""
+    editors = [
+        area for area in windows.areas() if area.ui_type == "IMAGE_EDITOR" and not area.spaces.active.use_image_pin
+    ]
+    if not clicked:
         editors = [area for area in editors if area.spaces.active.as_pointer() not in comparing]
-    if not editors and open_one and not bpy.app.background:
-        editors = [_new_editor()]
     return max(editors, key=lambda area: area.width * area.height, default=None)
+
+
+def _show_in_new_window(name: str) -> None:
+    windows.new_editor("IMAGE_EDITOR").spaces.active.image = bpy.data.images.get(name)
 
 
 def put_behind(camera: bpy.types.Object, path: Path) -> bpy.types.CameraBackgroundImage:
@@ -134,15 +139,3 @@ def _lay_on_frame(slot: bpy.types.CameraBackgroundImage) -> None:
     slot.frame_method = "STRETCH"  # the picture is the frame: anything else would move it by part of a pixel
     slot.offset, slot.scale, slot.rotation = (0.0, 0.0), 1.0, 0.0
     slot.use_flip_x = slot.use_flip_y = False
-
-
-def _areas() -> list[bpy.types.Area]:
-    windows = bpy.context.window_manager.windows
-    return [area for window in windows for area in window.screen.areas]
-
-
-def _new_editor() -> bpy.types.Area:
-    bpy.ops.wm.window_new()
-    area = bpy.context.window_manager.windows[-1].screen.areas[0]
-    area.type = "IMAGE_EDITOR"
-    return area

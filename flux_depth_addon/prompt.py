@@ -174,23 +174,15 @@ def _is_ours_alone(written: bpy.types.Text) -> bool:
 
 def _show(written: bpy.types.Text) -> None:
     """In an open Text Editor, rather one that shows it already, else in a new window."""
-    windows = bpy.context.window_manager.windows
-    spaces = [area.spaces.active for window in windows for area in window.screen.areas if area.type == "TEXT_EDITOR"]
+    spaces = [area.spaces.active for area in windows.areas() if area.type == "TEXT_EDITOR"]
     space = next((space for space in spaces if space.text == written), spaces[0] if spaces else None)
     if space is None and not bpy.app.background:
-        space = _new_editor()
+        space = windows.new_editor("TEXT_EDITOR").spaces.active
     if space is None:
         return
     if space.text is None:
         space.show_syntax_highlight = False  # a prompt is not Python, and nobody's script is here
     space.text, space.show_word_wrap = written, True
-
-
-def _new_editor() -> bpy.types.SpaceTextEditor:
-    bpy.ops.wm.window_new()
-    area = bpy.context.window_manager.windows[-1].screen.areas[0]
-    area.type = "TEXT_EDITOR"
-    return area.spaces.active
 
 
 def _draw_footer(footer: bpy.types.Header, context: bpy.types.Context) -> None:

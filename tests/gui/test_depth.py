@@ -196,6 +196,44 @@ def test_esc_breaks_a_cycles_render_off_and_nothing_is_shown_or_sent(cycles: Art
     assert cycles.python("bpy.context.scene.flux_depth.engine") == "CYCLES"
 
 
+def test_where_no_image_editor_is_open_the_depth_comes_in_a_window_and_nothing_stays_busy(cycles: Artist) -> None:
+    cycles.python("area('IMAGE_EDITOR').type = 'DOPESHEET_EDITOR'")
+    cycles.click("flux_depth.preview_depth")
+    cycles.wait_until("len(bpy.context.window_manager.windows) == 2", 60)
+    shown = "bpy.context.window_manager.windows[1].screen.areas[0].spaces.active.image"
+    cycles.wait_until(f"{shown} and {shown}.name == 'FLUX Depth Preview'")
+    assert cycles.python("[len(window.modal_operators) for window in bpy.context.window_manager.windows]") == [0, 0]
+    cycles.close_other_windows()
+
+
+def test_a_workspace_left_during_a_cycles_render_gets_its_status_bar_back(cycles: Artist) -> None:
+    idle = status_bar(cycles).getextrema()
+    cycles.click("flux_depth.preview_depth")
+    cycles.wait_for_picture(lambda: status_bar(cycles).getextrema() != idle)
+    cycles.move((500, 500))
+    cycles.key("ctrl+Next")
+    cycles.wait_until("bpy.context.window.workspace.name != 'Layout'")
+    cycles.wait_until("len(bpy.context.window_manager.windows) == 2", 60)
+    cycles.close_other_windows()
+    cycles.key("ctrl+Prior")
+    cycles.wait_until("bpy.context.window.workspace.name == 'Layout'")
+    cycles.wait_for_picture(lambda: status_bar(cycles).getextrema() == idle)
+
+
+def test_a_window_that_closes_ends_its_cycles_render(cycles: Artist) -> None:
+    cycles.python(
+        "bpy.ops.wm.window_new()\n"
+        "with bpy.context.temp_override(window=bpy.context.window_manager.windows[1]):\n"
+        "    bpy.ops.flux_depth.preview_depth('INVOKE_DEFAULT')"
+    )
+    cycles.wait_until("len(bpy.context.window_manager.windows[1].modal_operators) == 1")
+    cycles.close_other_windows()
+    cycles.wait_until("len(bpy.context.window_manager.windows) == 1")
+    assert not cycles.python("part('depth_preview').verdicts")
+    cycles.click("flux_depth.preview_depth")  # and the next one is as any other
+    cycles.wait_until("part('depth_preview').verdicts", 60)
+
+
 def test_another_file_ends_a_cycles_render(cycles: Artist) -> None:
     cycles.click("flux_depth.preview_depth")
     cycles.wait_until(f"{BUSY} == 1")
