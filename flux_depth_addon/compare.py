@@ -13,6 +13,7 @@ from . import placement, watch, windows
 from .button import Button
 from .core.errors import InputError
 from .core.framing import Framing
+from .drawing import one_line
 from .properties import text
 
 if TYPE_CHECKING:
@@ -71,7 +72,7 @@ def _picture(choice: str, job: "Job") -> Picture:
 
 
 def _label(job: "Job") -> str:
-    prompt = " ".join(job.request.prompt[: 2 * LABEL_LETTERS].split())
+    prompt = one_line(job.request.prompt[: 2 * LABEL_LETTERS])
     short = prompt if len(prompt) <= LABEL_LETTERS else f"{prompt[:LABEL_LETTERS]}…"
     return f"{short}  ·  {job.seed}" if job.seed is not None else short
 

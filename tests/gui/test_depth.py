@@ -70,6 +70,22 @@ def test_near_is_dragged_in_the_view_and_one_undo_takes_it_back(scene: Artist) -
     scene.wait_until("abs(bpy.context.scene.flux_depth.near - 3) < 1e-4")
 
 
+def test_a_click_on_an_end_that_was_found_does_not_set_it(scene: Artist) -> None:
+    scene.click("flux_depth.preview_depth")
+    scene.wait_until("part('depth_preview').verdicts")
+    scene.click("flux_depth_range")
+    near = scene.python("part('depth_preview').ends_of(bpy.context.scene)['near']")
+    arrow = on_screen(scene, AXIS.format(depth=near))
+    scene.move(arrow)
+    scene.screen.xdotool("click", 1)
+    use_near, _near, use_far, _far = scene.python(SETTINGS)
+    assert not use_near
+    assert not use_far
+    away = on_screen(scene, AXIS.format(depth=near / 2))
+    scene.drag(arrow, away)  # so it is true that this is where it is grabbed
+    scene.wait_until("bpy.context.scene.flux_depth.use_near")
+
+
 def test_the_eyedropper_takes_what_it_is_clicked_on(scene: Artist) -> None:
     scene.click("flux_depth.pick_depth", end="far")
     cube = on_screen(scene, "(0, 0, 0)")
