@@ -1,4 +1,4 @@
-"""The artist's windows: in which nobody is busy, and what in them is drawn anew."""
+"""The artist's windows: what in them is drawn anew, new ones, and in which nobody is busy."""
 
 from __future__ import annotations
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+import signal
 import sqlite3
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,6 +11,9 @@ from pathlib import Path
 import pytest
 
 pytest_plugins = ["tests.secrets_watch"]
+
+# What Ctrl-C does is tested; a shell that starts the tests in the background has them ignore it.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @dataclass(frozen=True)
