@@ -154,6 +154,8 @@ def chosen(manager: bpy.types.WindowManager) -> Job | None:
 
 def refresh() -> None:
     """Read all that was committed since the last look; place pictures that belong to the open file."""
+    while _steps:  # of a look before: what came since is not among it
+        _read()
     while not _read():
         pass
     _place_arrivals()

@@ -336,7 +336,10 @@ def test_the_sandbox_verb_serves_until_it_is_stopped(tmp_path):
     base = next(line.strip() for line in child.stdout if line.startswith("http"))  # Blender itself says things too
     assert requests.get(base, timeout=5).status_code == 200
     child.send_signal(signal.SIGINT)
-    assert child.wait(10) == 130
+    try:
+        assert child.wait(10) == 130
+    finally:
+        child.kill()
     with contextlib.suppress(requests.ConnectionError):
         requests.get(base, timeout=5)
         pytest.fail("it still answers")

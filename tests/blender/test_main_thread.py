@@ -133,6 +133,18 @@ def test_after_a_start_many_jobs_are_read_over_several_ticks(ready, part, monkey
     assert list(watch.jobs) == [job.id for job in watch.journal().jobs()]
 
 
+def test_a_click_sees_its_job_though_a_tick_left_something_to_do(ready, part, monkeypatch):
+    watch = part("watch")
+    monkeypatch.setattr(watch, "ENOUGH_SECONDS", 0.0)
+    enter(part, 1)
+    while not watch._steps:
+        watch._tick()
+    enter(part, 1)
+    watch.refresh()
+    assert len(watch.jobs) == 2
+    assert len(watch.on_their_way()) == 2
+
+
 def test_a_picture_is_laid_once_though_another_process_is_writing(ready, part, data, monkeypatch):
     import sqlite3
 
