@@ -16,7 +16,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from PIL import Image
 
-from flux_depth_addon.arguments import parser
+from flux_depth_addon.cli.arguments import parser
 from flux_depth_addon.core.sandbox import Behaviour, Sandbox
 from flux_depth_addon.core.sandbox.answers import as_text
 from flux_depth_addon.core.sandbox.painter import paint

@@ -1,4 +1,4 @@
-"""The command line's arguments; what the verbs do is in cli.py."""
+"""The command line's arguments; what a verb does is in the module of its name."""
 
 from __future__ import annotations
 

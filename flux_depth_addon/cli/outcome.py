@@ -9,10 +9,10 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .core.errors import FluxDepthError, InputError
+from ..core.errors import FluxDepthError, InputError
 
 if TYPE_CHECKING:
-    from .core.job import Job
+    from ..core.job import Job
 
 NO_OUTCOME: dict[str, Any] = {
     "id": None,
@@ -71,7 +71,7 @@ def check_writable(path: Path, suffixes: set[str]) -> None:
 
 def write(path: Path, data: bytes) -> None:
     """Write a file, whole or not at all; raises InputError."""
-    from .core.picture import write_whole
+    from ..core.picture import write_whole
 
     try:
         write_whole(path, data)

@@ -1,0 +1,100 @@
+"""The scene that the arguments name, and the request that they make of it."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import bpy
+
+from ..core.errors import InputError
+from ..core.framing import fit
+
+if TYPE_CHECKING:
+    import argparse
+    from pathlib import Path
+
+    from PIL import Image
+
+    from ..core import models
+    from ..core.depth_map import DepthSettings, Verdict
+    from ..core.framing import Framing
+    from ..core.request import Request
+
+
+def open_scene(arguments: argparse.Namespace) -> tuple[bpy.types.Scene, bpy.types.Object]:
+    """The scene and the camera that the arguments name, at the frame they name. Raises InputError."""
+    from .. import capture
+    from ..properties import text
+
+    path: Path = arguments.scene_file
+    if not path.is_file():
+        raise InputError(f"There is no file {path}.")
+    try:
+        # Scripts of a stranger's file do not run: nothing in it may decide anything here.
+        bpy.ops.wm.open_mainfile(filepath=str(path.absolute()), load_ui=False, use_scripts=False)
+    except RuntimeError:
+        raise InputError(f"{path} is not a blend file that this Blender can open.") from None
+    scene = bpy.data.scenes.get(arguments.scene) if arguments.scene else bpy.context.scene
+    if scene is None:
+        raise InputError(f"{path.name} has no scene “{arguments.scene}”: it has {', '.join(bpy.data.scenes.keys())}.")
+    if arguments.frame is not None:
+        subframe, frame = math.modf(arguments.frame)
+        scene.frame_set(int(frame), subframe=subframe)
+    camera = capture.camera_of(scene, arguments.camera)
+    if not (text(scene) and text(camera)):
+        raise InputError(
+            f"{path.name} holds a name that is not text: rename its scene and its camera. Nothing was sent."
+        )
+    return scene, camera
+
+
+def framing_of(
+    arguments: argparse.Namespace, scene: bpy.types.Scene, camera: bpy.types.Object, model: models.Model
+) -> Framing:
+    from .. import capture
+
+    overscan = not capture.is_panoramic(camera)
+    return fit(capture.frame_aspect(scene), model.limits, megapixels=arguments.megapixels, overscan=overscan)
+
+
+def depth_settings(arguments: argparse.Namespace) -> DepthSettings:
+    from ..core.depth_map import DepthSettings
+
+    return DepthSettings(near=arguments.near, far=arguments.far, curve=arguments.curve)
+
+
+def depth_map(
+    arguments: argparse.Namespace, scene: bpy.types.Scene, camera: bpy.types.Object, framing: Framing
+) -> tuple[Image.Image, Verdict]:
+    from .. import capture
+    from ..core.depth_map import control_image
+
+    z = capture.capture(scene=scene, camera=camera, framing=framing, engine=arguments.engine.upper())
+    return control_image(z, depth_settings(arguments))
+
+
+def request_of(
+    arguments: argparse.Namespace, scene: bpy.types.Scene, camera: bpy.types.Object, model: models.Model
+) -> Request:
+    from ..core.request import Request
+
+    return Request(
+        prompt=arguments.prompt,
+        model=model.id,
+        framing=framing_of(arguments, scene, camera, model),
+        depth=depth_settings(arguments),
+        engine=arguments.engine.upper(),
+        seed=arguments.seed,
+        steps=arguments.steps,
+        guidance=arguments.guidance,
+        safety_tolerance=arguments.safety_tolerance,
+        prompt_upsampling=arguments.prompt_upsampling or None,
+        output_format=arguments.output_format,
+        finetune_id=arguments.finetune_id,
+        finetune_strength=arguments.finetune_strength,
+        blend=arguments.scene_file.name,
+        scene=scene.name,
+        camera=camera.name,
+        frame=scene.frame_current_final,
+    )
