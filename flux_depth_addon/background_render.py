@@ -5,6 +5,7 @@ It renders a copy of the file, so there is nothing to put back, and to break off
 
 from __future__ import annotations
 
+import math
 import sys
 import tempfile
 import time
@@ -57,7 +58,13 @@ def _simulations() -> Iterator[bpy.types.Node]:
 
 
 def rendering(
-    *, scene: bpy.types.Scene, camera: bpy.types.Object, view_layer: str, framing: Framing, engine: Engine
+    *,
+    scene: bpy.types.Scene,
+    camera: bpy.types.Object,
+    view_layer: str,
+    framing: Framing,
+    engine: Engine,
+    frame: float | None = None,
 ) -> Generator[str, None, ndarray]:
     """As `capture.capture` returns it; yields, while it is under way, what is being done. Raises InputError.
 
@@ -74,7 +81,7 @@ def rendering(
         "view_layer": view_layer,
         "engine": engine,
         "framing": asdict(framing),
-        "frame": (scene.frame_current, scene.frame_subframe),
+        "frame": scene.frame_current_final if frame is None else frame,
     }
     with tempfile.TemporaryDirectory(prefix="flux_depth_", ignore_cleanup_errors=True) as name:
         folder = Path(name)
@@ -148,9 +155,9 @@ def main(folder: str, asked: dict[str, Any]) -> None:
 
     bpy.ops.wm.open_mainfile(filepath=str(Path(folder, SCENE)), load_ui=False, use_scripts=False)
     scene = bpy.data.scenes[asked["scene"]]
-    frame, subframe = asked["frame"]
-    if (scene.frame_current, scene.frame_subframe) != (frame, subframe):
-        scene.frame_set(frame, subframe=subframe)
+    frame = asked["frame"]
+    if scene.frame_current_final != frame:
+        scene.frame_set(math.floor(frame), subframe=frame % 1)
     try:
         z = capture(
             scene=scene,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import math
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import Any, Literal, cast
 
 import bpy
+import mathutils
 import numpy as np
 
 from . import render_result
@@ -20,7 +22,7 @@ from .exr import read_channel
 from .untouched import NAME, nothing_touched
 from .viewplane import Lens, frame_viewplane, overscanned
 
-__all__ = ["Engine", "camera_of", "capture", "frame_aspect", "is_panoramic"]
+__all__ = ["Engine", "camera_matrix", "camera_of", "capture", "frame_aspect", "is_panoramic"]
 
 Engine = Literal["WORKBENCH", "CYCLES", "SCENE"]
 """Who draws: Blender's quickest engine, the one that knows alpha and displacement, or the scene's own."""
@@ -42,19 +44,22 @@ def capture(
     camera: bpy.types.Object | None = None,
     view_layer: str | None = None,
     engine: Engine = "WORKBENCH",
+    frame: float | None = None,
 ) -> np.ndarray:
     """Depth in metres, (height, width) float32, row 0 at the top, inf where nothing was hit. Raises InputError.
 
-    Measured along the view axis; from a panoramic camera, along the ray. As in any render, what is off for renders is
-    left out; what is only hidden in the viewport, or left out of a local view, is in.
+    At the scene's own frame, or at another one, which the scene itself does not go to. Measured along the view axis;
+    from a panoramic camera, along the ray. As in any render, what is off for renders is left out; what is only hidden
+    in the viewport, or left out of a local view, is in.
     """
     camera = camera or camera_of(scene)
     layer = view_layer or current_layer(scene)
     check(scene, camera, layer, framing, engine)
     with failure_said(), nothing_touched() as folder:
         bpy.ops.ed.flush_edits()  # as a render from the menu does
-        lens = evaluated_lens(scene, camera)
+        lens, _matrix = evaluated_camera(scene, camera, frame)
         copy = disposable_scene(scene)
+        go_to(copy, frame)
         copy.camera = disposable_camera(camera)
         frame_control_image(copy, lens, framing)
         keep_one_layer(copy, layer)
@@ -173,17 +178,36 @@ def disposable_camera(camera: bpy.types.Object) -> bpy.types.Object:
     return twin
 
 
-def evaluated_lens(scene: bpy.types.Scene, camera: bpy.types.Object) -> Lens:
-    """The lens as keys and drivers have it at the current frame and subframe.
+def go_to(copy: bpy.types.Scene, frame: float | None) -> None:
+    """Have the copy rendered at that frame."""
+    if frame is not None and frame != copy.frame_current_final:
+        copy.frame_current, copy.frame_subframe = math.floor(frame), frame % 1
+
+
+def camera_matrix(scene: bpy.types.Scene, camera: bpy.types.Object, frame: float | None = None) -> tuple[float, ...]:
+    """Where the camera stands at the scene's frame, or at another one: 16 numbers, row by row, in Blender units."""
+    matrix = camera.matrix_world
+    if frame is not None and frame != scene.frame_current_final:
+        with nothing_touched():
+            _lens, matrix = evaluated_camera(scene, camera, frame)
+    return tuple(number for row in matrix for number in row)
+
+
+def evaluated_camera(
+    scene: bpy.types.Scene, camera: bpy.types.Object, frame: float | None = None
+) -> tuple[Lens, mathutils.Matrix]:
+    """The lens and the place as keys, drivers and parents have them at the current frame and subframe, or at another.
 
     Evaluated in a scene with only the camera: the user's may leave out what is hidden, and may be large.
     """
     alone = bpy.data.scenes.new(NAME)
     alone.camera = camera
     alone.render.frame_map_old, alone.render.frame_map_new = scene.render.frame_map_old, scene.render.frame_map_new
-    alone.frame_set(scene.frame_current, subframe=scene.frame_subframe)
-    data = camera.evaluated_get(alone.view_layers[0].depsgraph).data
-    return Lens(**{field.name: getattr(data, field.name) for field in fields(Lens)})
+    moment = scene.frame_current_final if frame is None else frame
+    alone.frame_set(math.floor(moment), subframe=moment % 1)
+    seen = camera.evaluated_get(alone.view_layers[0].depsgraph)
+    lens = Lens(**{field.name: getattr(seen.data, field.name) for field in fields(Lens)})
+    return lens, seen.matrix_world.copy()
 
 
 def frame_control_image(copy: bpy.types.Scene, lens: Lens, framing: Framing) -> None:
@@ -271,7 +295,8 @@ def rendered_depth(copy: bpy.types.Scene, folder: Path) -> np.ndarray:
     path = folder / "depth.exr"
     copy.render.filepath = str(path)
     try:
-        bpy.ops.render.render(scene=copy.name, write_still=True)
+        with bpy.context.temp_override(scene=copy):  # or else it is rendered at the frame of the user's scene
+            bpy.ops.render.render(scene=copy.name, write_still=True)
         return read_channel(path, ".Depth.Z")
     finally:
         render_result.forget(copy, folder)

@@ -6,7 +6,7 @@ import time
 from collections.abc import Generator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import bpy
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from .capture import Engine
     from .core.depth_map import Verdict
     from .core.framing import Framing
+    from .core.request import Request
 
 PREVIEW = "FLUX Depth Preview"
 
@@ -67,6 +68,15 @@ def view_of(scene: bpy.types.Scene, view_layer: bpy.types.ViewLayer) -> View:
     return View(scene.session_uid, view_layer.name, camera.session_uid, scene.frame_current_final, framing, engine)
 
 
+def view_of_request(scene: bpy.types.Scene, request: Request) -> View:
+    """What a render for that request of this scene would see; raises InputError."""
+    from . import capture
+
+    camera = capture.camera_of(scene, request.camera)
+    engine = cast("Engine", request.engine)
+    return View(scene.session_uid, request.view_layer, camera.session_uid, request.frame, request.framing, engine)
+
+
 def rendering(view: View, *, beside: bool = False) -> Generator[str, None, ndarray]:
     """Render it and keep what was seen. Raises InputError.
 
@@ -83,6 +93,7 @@ def rendering(view: View, *, beside: bool = False) -> Generator[str, None, ndarr
         "view_layer": view.view_layer,
         "framing": view.framing,
         "engine": view.engine,
+        "frame": view.frame,
     }
     if beside and background_render.can_render(wanted["scene"], view.engine):
         z = yield from background_render.rendering(**wanted)

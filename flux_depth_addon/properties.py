@@ -255,11 +255,11 @@ def camera_of(scene: bpy.types.Scene) -> bpy.types.Object | None:
     return camera if camera and camera.type == "CAMERA" else None
 
 
-def framing_of(scene: bpy.types.Scene, model: Model) -> Framing:
+def framing_of(scene: bpy.types.Scene, model: Model, camera: bpy.types.Object | None = None) -> Framing:
     """The size that the model gets for this scene's camera, and the frame in it; raises InputError."""
     from . import capture
 
-    overscan = not capture.is_panoramic(camera_of(scene) or capture.camera_of(scene))
+    overscan = not capture.is_panoramic(camera or camera_of(scene) or capture.camera_of(scene))
     megapixels = scene.flux_depth.megapixels
     return fit(capture.frame_aspect(scene), model.limits, megapixels=megapixels, overscan=overscan)
 
@@ -275,18 +275,28 @@ def depth_settings_of(scene: bpy.types.Scene) -> "DepthSettings":
     return DepthSettings(near=near, far=far, curve=choice_of(settings, "curve"))
 
 
-def request_of(context: bpy.types.Context) -> "Request":
-    """The request that the context's scene makes; raises InputError for what cannot be asked."""
+def request_of(
+    context: bpy.types.Context,
+    *,
+    camera: bpy.types.Object | None = None,
+    frame: float | None = None,
+    model: Model | None = None,
+) -> "Request":
+    """The request that the context's scene makes; raises InputError for what cannot be asked.
+
+    Of its own camera, at its own frame, to its own model, unless others are named.
+    """
     from . import capture
     from .core.request import Request, check
 
     scene, settings = context.scene, context.scene.flux_depth
-    model = model_of(settings)
+    model = model or model_of(settings)
+    camera = camera or camera_of(scene) or capture.camera_of(scene)
     finetune_id = text(settings, "finetune_id").strip() if model.finetune != "none" else ""
     request = Request(
         prompt=prompt_of(settings),
         model=model.id,
-        framing=framing_of(scene, model),
+        framing=framing_of(scene, model, camera),
         depth=depth_settings_of(scene),
         engine=choice_of(settings, "engine"),
         seed=settings.seed if settings.use_seed else None,
@@ -300,8 +310,9 @@ def request_of(context: bpy.types.Context) -> "Request":
         blend=Path(bpy.data.filepath).name,
         scene=scene.name,
         view_layer=context.view_layer.name,
-        camera=(camera_of(scene) or capture.camera_of(scene)).name,
-        frame=scene.frame_current_final,
+        camera=camera.name,
+        camera_matrix=capture.camera_matrix(scene, camera, frame),
+        frame=scene.frame_current_final if frame is None else frame,
     )
     check(request, model)
     return request

@@ -77,6 +77,7 @@ def depth_map(
 def request_of(
     arguments: argparse.Namespace, scene: bpy.types.Scene, camera: bpy.types.Object, model: models.Model
 ) -> Request:
+    from .. import capture
     from ..core.request import Request
 
     return Request(
@@ -96,5 +97,6 @@ def request_of(
         blend=arguments.scene_file.name,
         scene=scene.name,
         camera=camera.name,
+        camera_matrix=capture.camera_matrix(scene, camera),
         frame=scene.frame_current_final,
     )

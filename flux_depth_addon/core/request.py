@@ -23,7 +23,7 @@ MAX_PROMPT = 10_000
 MAX_SEED = 2**31 - 1
 Kind = TypeVar("Kind", Framing, DepthSettings, "Request")
 OUTPUT_FORMATS = ("png", "jpeg")
-WHENCE = ("blend", "scene", "view_layer", "camera", "frame", "engine", "depth")
+WHENCE = ("blend", "scene", "view_layer", "camera", "camera_matrix", "frame", "engine", "depth")
 """What says where a request comes from and decides the picture only by way of the control image."""
 
 
@@ -49,6 +49,8 @@ class Request:
     scene: str = ""
     view_layer: str = ""
     camera: str = ""
+    camera_matrix: tuple[float, ...] = ()
+    """The camera object's in the world, 16 numbers row by row in Blender units, at that frame; or none."""
     frame: float = 0.0
 
 
@@ -121,6 +123,7 @@ def from_json(text: str) -> Request:
     try:
         row: dict[str, Any] = json.loads(text)
         row |= {"framing": _made(Framing, row["framing"]), "depth": _made(DepthSettings, row["depth"])}
+        row["camera_matrix"] = tuple(row.get("camera_matrix", ()))
         row["model"].encode()  # or else the journal cannot hold it
         return _made(Request, row)
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
@@ -139,6 +142,8 @@ def _fits(value: object, hint: Any) -> bool:
     kinds = get_args(hint) or (hint,)
     if get_origin(hint) is Literal:
         return value in kinds
+    if get_origin(hint) is tuple:
+        return isinstance(value, tuple) and len(value) in (0, 16) and all(_fits(number, float) for number in value)
     if type(value) is float:
         return float in kinds and math.isfinite(value)
     if type(value) is int:

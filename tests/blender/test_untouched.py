@@ -14,6 +14,7 @@ from types import FrameType
 from typing import Any
 
 import bpy
+import numpy as np
 import pytest
 from bl_ext.user_default.flux_depth import capture as module
 from bl_ext.user_default.flux_depth import exr, render_result, viewplane
@@ -24,6 +25,7 @@ from bl_ext.user_default.flux_depth.core.framing import Framing
 
 from .fingerprint import difference, fingerprint, settled
 from .hurting_scenes import HURTING, pictured, room, rude, simulated
+from .scenes import box_mesh
 
 SMALL = Framing(32, 32, 0, 4, 32, 24)
 BETWEEN_LOOKS = 12
@@ -75,6 +77,38 @@ def test_no_more_does_any_other_engine(folder: Path, name: str, engine: Any) -> 
         capture(scene=scene, framing=SMALL, engine=engine)
 
 
+def test_a_capture_at_another_frame_touches_nothing(folder: Path) -> None:
+    scene = animated()
+    with untouched(folder):
+        near, far = (np.nanmin(capture(scene=scene, framing=SMALL, frame=frame)) for frame in (1.0, 10.5))
+        stood = module.camera_matrix(scene, scene.camera, 10.5)
+    assert far - near == pytest.approx(9.5, abs=0.01)
+    assert stood[11] == pytest.approx(scene.camera.matrix_world.translation.z + 9.5, abs=0.01)
+
+
+def animated() -> bpy.types.Scene:
+    """A camera above a floor that rises by a unit a frame; the scene is at the first one."""
+    bpy.ops.wm.read_homefile(use_empty=True, use_factory_startup=True)
+    scene = bpy.context.scene
+    scene.collection.objects.link(bpy.data.objects.new("Floor", box_mesh((0, 0, -1), (50, 50, 1))))
+    scene.camera = bpy.data.objects.new("Camera", bpy.data.cameras.new("Camera"))
+    scene.collection.objects.link(scene.camera)
+    for frame in (1, 100):
+        scene.camera.location.z = 5 + frame - 1
+        scene.camera.keyframe_insert("location", frame=frame)
+    animation = scene.camera.animation_data
+    for point in curves_of(animation)[2].keyframe_points:
+        point.interpolation = "LINEAR"
+    scene.frame_set(1)
+    return scene
+
+
+def curves_of(animation: Any) -> Any:
+    """From 4.4 on, in the one slot of a layered action."""
+    action = animation.action
+    return action.fcurves if hasattr(action, "fcurves") else action.layers[0].strips[0].channelbags[0].fcurves
+
+
 @pytest.mark.parametrize("saved", [True, False])
 def test_a_capture_leaves_no_unsaved_change_and_keeps_one(folder: Path, saved: bool) -> None:
     scene = room()
@@ -124,7 +158,7 @@ def test_handlers_hear_of_what_the_user_changed_and_not_of_the_capture(folder: P
 # When it breaks off
 
 
-STEPS = ("evaluated_lens", "disposable_scene", "keep_simulated", "disposable_camera", "frame_control_image",
+STEPS = ("evaluated_camera", "go_to", "disposable_scene", "keep_simulated", "disposable_camera", "frame_control_image",
          "keep_one_layer", "keep_only_depth", "rendered_depth", "read_channel")  # fmt: skip
 
 
