@@ -65,7 +65,9 @@ class FLUXDEPTH_OT_test_connection(Button):
             raise InputError(f"The table has no model of {provider.label} to ask for. Nothing was sent.")
         if reason := preferences.offline_reason(provider):
             raise InputError(f"{reason}. Nothing was sent.")
-        watch.journal().note_connection(provider.name, "", good=True)
+        from .core.connection import note_connection
+
+        note_connection(watch.journal().database, provider.name, "", good=True)
         watch.start_worker()
         worker_process.feed({"probe": model.id})
         watch.follow()
@@ -142,7 +144,9 @@ class FLUXDEPTH_OT_decline_journal(Button):
     folder: StringProperty(options={"HIDDEN", "SKIP_SAVE"})
 
     def run(self, _context: bpy.types.Context) -> None:
-        watch.journal().note_adopted(Path(self.folder))
+        from .core.recovery import note_adopted
+
+        note_adopted(watch.journal().database, Path(self.folder))
         _withdraw(self.folder)
 
 

@@ -47,8 +47,7 @@ NEWS_SECONDS = 0.9
 FOLDER_SECONDS = 5.0
 """How often the disk is asked whether the journal is still there: it may be a slow one."""
 
-PROBLEM_SECONDS = 5.0
-RESTART_SECONDS = 5.0
+PROBLEM_SECONDS = RESTART_SECONDS = 5.0
 JOURNAL_SECONDS = 0.2
 """How long the window waits for a journal that is being written; the next tick asks again."""
 
@@ -100,8 +99,7 @@ _drawn: tuple[object, ...] = ()
 _news_at = 0.0
 """When news was found last, on the clock that always goes forward."""
 
-_ask_disk_at = 0.0
-_restart_at = 0.0
+_ask_disk_at = _restart_at = 0.0
 _told_online: bool | None = None
 _started = time.time()
 _elsewhere: list[Path] | None = None
@@ -206,10 +204,12 @@ def _sum_up() -> None:
 
 def _work_out() -> None:
     """What follows from the changes, so that nobody goes through all jobs at a redraw."""
+    from .core import connection
+
     global _news_at, _last_shown
     _news_at, _last_shown = time.monotonic(), _last_change
     connections.clear()
-    connections.update(_opened().connections())
+    connections.update(connection.connections(_opened().database))
     changed = {job_id: jobs.get(job_id) for job_id in _before}
     _fill_list()
     waited = len(_waiting)
@@ -299,8 +299,8 @@ def _look_elsewhere(folder: Path) -> None:
 
 
 def is_testing() -> bool:
-    """Whether a connection test is under way."""
-    return any(not sentence for sentence, _good in connections.values()) and worker_process.running()
+    """Whether a connection is tested."""
+    return ("", True) in connections.values() and worker_process.running()
 
 
 def _tell_worker() -> None:

@@ -23,6 +23,7 @@ HOMES = {
     "truststore": {"core/certificates.py"},
     "certifi": {"core/certificates.py"},
     "sqlite3": {"core/database.py"},
+    "send2trash": {"bin.py"},
     "subprocess": {"worker_process.py"},
     "threading": {"core/worker.py", "core/database.py", "core/sandbox/endpoint.py", "core/sandbox/server.py"},
     "concurrent": {"core/worker.py"},
@@ -55,12 +56,15 @@ ARROWS = {
     "job": {"causes", "errors", "client", "picture", "providers", "request"},
     "database": {"errors"},
     "ledger": {"database"},
+    "connection": {"database"},
+    "history": {"database"},
     "receipt": {"errors", "job", "picture"},
-    "journal": {"causes", "database", "errors", "job", "ledger", "picture", "receipt", "request"},
+    "entry": {"errors", "job", "picture", "request"},
+    "journal": {"causes", "database", "entry", "errors", "job", "ledger", "receipt", "request"},
     "report": {"addresses", "job"},
     "disclosure": {"addresses", "models", "providers", "request"},
     "recovery": {"database", "errors", "job", "journal", "receipt"},
-    "worker": {"core_dump", "errors", "client", "job", "journal", "models", "picture", "sandbox"},
+    "worker": {"connection", "core_dump", "errors", "client", "job", "journal", "models", "picture", "sandbox"},
 }
 """What each module of core may import from core."""
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from .errors import DamagedJournalError, InputError, JournalError
 
-__all__ = ["FILE", "Database", "copy_of"]
+__all__ = ["FILE", "Database", "copy_of", "folded"]
 
 FILE = "journal.sqlite3"
 
@@ -50,6 +50,20 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
             UPDATE job SET changed = (SELECT max(changed) FROM job) + 1 WHERE id = NEW.id; END""",
         # a lease that begins anew is no change that anyone is shown
         """CREATE TRIGGER job_moved AFTER UPDATE OF step, seen ON job BEGIN
+            UPDATE job SET changed = (SELECT max(changed) FROM job) + 1 WHERE id = NEW.id; END""",
+    ),
+    (
+        "ALTER TABLE job ADD COLUMN batch TEXT NOT NULL DEFAULT ''",
+        "ALTER TABLE job ADD COLUMN favourite INTEGER NOT NULL DEFAULT 0",
+        "ALTER TABLE job ADD COLUMN discarded INTEGER NOT NULL DEFAULT 0",
+        # what is looked for in the history, apart from the whole request
+        *(f"ALTER TABLE job ADD COLUMN {name} TEXT NOT NULL DEFAULT ''" for name in ("words", "scene", "camera")),
+        """UPDATE job SET words = folded(CAST(coalesce(json_extract(request, '$.prompt'), '') AS BLOB)),
+            scene = coalesce(json_extract(request, '$.scene'), ''),
+            camera = coalesce(json_extract(request, '$.camera'), '') WHERE json_valid(request)""",
+        "CREATE INDEX job_batch ON job (batch) WHERE batch != ''",
+        "DROP TRIGGER job_moved",
+        """CREATE TRIGGER job_moved AFTER UPDATE OF step, seen, favourite, discarded ON job BEGIN
             UPDATE job SET changed = (SELECT max(changed) FROM job) + 1 WHERE id = NEW.id; END""",
     ),
 )
@@ -171,10 +185,16 @@ def migrate(connection: sqlite3.Connection) -> None:
         if 0 < found < len(MIGRATIONS) and is_worked_on(connection):
             # It writes the schema that it knows: a task's id that it is just learning would have nowhere to go.
             raise JournalError("An older version of FLUX Depth is still fetching a picture: wait for it.")
+        connection.create_function("folded", 1, folded)
         for statements in MIGRATIONS[found:]:
             for statement in statements:
                 connection.execute(statement)
         connection.execute(f"PRAGMA user_version = {len(MIGRATIONS)}")
+
+
+def folded(text: str | bytes) -> str:
+    """A text as it is looked for: without a difference between great letters and small ones, in any alphabet."""
+    return (text.decode(errors="replace") if isinstance(text, bytes) else text).casefold()
 
 
 def schema_version(connection: sqlite3.Connection) -> int:

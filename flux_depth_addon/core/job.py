@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
@@ -117,11 +118,21 @@ class Job:
     seen: bool = False
     fingerprint: str = ""
     """The same for two requests that ask for the same picture; see request.fingerprint."""
+    batch: str = ""
+    """The same for all that were asked for with one click; empty for a single one."""
+    favourite: bool = False
+    discarded: bool = False
+    """Its picture was deleted by the user. What it cost stays in the ledger."""
 
     @property
     def control(self) -> Path:
         """The control image that is sent."""
         return self.folder / "control.png"
+
+    @property
+    def thumbnail(self) -> Path:
+        """The picture once more, small: made by who fetches it; pictures of older versions have none."""
+        return self.folder / "thumb.jpg"
 
     @property
     def cost_usd(self) -> float:
@@ -146,7 +157,9 @@ COLUMNS = {name: kind for name, kind in get_type_hints(Job).items() if name != "
 def to_row(job: Job) -> dict[str, Any]:
     """The job as plain values, for the database and the receipt."""
     row = {name: getattr(job, name) for name in COLUMNS}
-    return row | {"request": to_json(job.request), "output": str(job.output), "seen": int(job.seen)}
+    return (
+        row | {"request": to_json(job.request), "output": str(job.output)} | {name: int(row[name]) for name in _FLAGS}
+    )
 
 
 def from_row(row: Mapping[str, Any], folder: Path) -> Job:
@@ -154,7 +167,7 @@ def from_row(row: Mapping[str, Any], folder: Path) -> Job:
     try:
         values = {name: row[name] for name in COLUMNS}
         values |= {"request": from_json(row["request"]), "output": Path(row["output"]), "step": Step(row["step"])}
-        values["seen"] = bool(row["seen"])
+        values |= {name: bool(row[name]) for name in _FLAGS}
     except (KeyError, IndexError, TypeError, ValueError):
         raise InputError("This entry of the journal cannot be read.") from None
     if wrong := [name for name, sort in _SORTS.items() if not _is(values[name], *sort)]:
@@ -170,6 +183,7 @@ def _sort(kind: Any) -> tuple[tuple[type, ...], tuple[object, ...]]:
     return (*types, int) if float in types else types, ()
 
 
+_FLAGS = tuple(name for name, kind in COLUMNS.items() if kind is bool)
 _SORTS = {name: _sort(kind) for name, kind in COLUMNS.items()}
 
 
@@ -317,6 +331,8 @@ def _download(job: Job, client: Client) -> Job:
         return _missed(job, "The link to the picture has expired")
     except ProviderError as error:
         return _missed(job, str(error).rstrip("."))
+    with suppress(OSError, ProviderError):  # the picture itself is there
+        picture.write_thumbnail(path, job.thumbnail)
     now = time.time()
     return replace(job, step=Step.DONE, result=str(path), width=width, height=height, finished=now, due=now)
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import shutil
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
@@ -16,11 +17,11 @@ from typing import Any, Self
 
 from . import receipt
 from .causes import failure
-from .database import FILE, Database
+from .database import FILE, Database, folded
+from .entry import Entry, new_job, path_like, write_control
 from .errors import InputError, JournalError
 from .job import DEFAULT_TIMEOUT, LONGEST_WAIT, Job, Step, cancelled, from_row, going_on, to_row
 from .ledger import Ledger, ledger, month_began
-from .picture import write_whole
 from .request import Request, fingerprint
 
 __all__ = ["Journal", "LostJobError"]
@@ -56,24 +57,24 @@ class Journal:
         self._noted: dict[str, tuple[str, Step]] = {}
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            self._database = Database(folder / FILE, patience=patience)
+            self.database = Database(folder / FILE, patience=patience)
         except OSError as error:
             raise InputError(f"The journal in {folder} cannot be opened ({error}). Nothing was sent.") from None
-        if self._database.is_new:  # beside receipts, its file was lost
+        if self.database.is_new:  # beside receipts, its file was lost
             for job in receipt.found(folder):
                 self.take_over(job)
 
     def close(self) -> None:
         """Give the database back."""
-        self._database.close()
+        self.database.close()
 
     def is_there(self) -> bool:
         """Whether the database is still in its folder: what is written to a deleted file is lost."""
-        return self._database.is_there()
+        return self.database.is_there()
 
     def version(self) -> tuple[int, int]:
         """A value that differs whenever anything was committed, by this process or another. Microseconds."""
-        return self._database.version()
+        return self.database.version()
 
     def __enter__(self) -> Self:
         return self
@@ -102,14 +103,48 @@ class Journal:
         clicked, in seconds since 1970; the same request a moment before makes it a double click, which is refused.
         `cap_usd`: the most that this month may cost. Raises InputError, and BudgetError above the cap.
         """
-        job = self._new(request, price_usd=price_usd, base=base, output=output, timeout=timeout, origin=origin)
+        job = new_job(
+            self.folder, request, price_usd=price_usd, base=base, output=output, timeout=timeout, origin=origin
+        )
         job = replace(job, fingerprint=fingerprint(request, control))
-        with self._database.writing():
+        with self.database.writing():
             self._refuse_second_click(job, asked)
             self._refuse_above(cap_usd, price_usd)
-            self._write_control(job, control)
+            write_control(job, control)
             self._insert(job)
         return job
+
+    def add_many(
+        self,
+        entries: Iterable[Entry],
+        *,
+        base: str = "",
+        timeout: float = DEFAULT_TIMEOUT,
+        origin: str = "",
+        cap_usd: float | None = None,
+    ) -> list[Job]:
+        """Enter what was asked for with one click, all of it or nothing; the jobs share a batch.
+
+        The rest is as for `add`. Raises InputError, and BudgetError where all together would pass the cap.
+        """
+        batch, jobs, written = secrets.token_hex(6), [], dict[bytes, Path]()
+        try:
+            for request, control, price, output in entries:
+                job = new_job(
+                    self.folder, request, price_usd=price, base=base, output=output, timeout=timeout, origin=origin
+                )
+                jobs.append(replace(job, batch=batch, fingerprint=fingerprint(request, control)))
+                write_control(job, control, twin=written.get(control))
+                written[control] = job.control
+            with self.database.writing():
+                self._refuse_above(cap_usd, sum(job.price_usd for job in jobs))
+                for job in jobs:
+                    self._insert(job)
+        except BaseException:
+            for job in jobs:
+                shutil.rmtree(job.folder, ignore_errors=True)
+            raise
+        return jobs
 
     def get(self, job_id: str) -> Job:
         """That job; raises InputError when there is none."""
@@ -129,7 +164,7 @@ class Journal:
         of_newest = "(SELECT min(created) FROM (SELECT created FROM job ORDER BY created DESC LIMIT ?))"
         clause = "WHERE changed > ?" if newest is None else f"WHERE changed > ? AND created >= {of_newest}"
         values = (since, limit) if newest is None else (since, newest, limit)
-        rows = self._database.read(f"SELECT * FROM job {clause} ORDER BY changed LIMIT ?", *values)
+        rows = self.database.read(f"SELECT * FROM job {clause} ORDER BY changed LIMIT ?", *values)
         return list(self._readable(rows)), rows[-1]["changed"] if rows else since, len(rows) < limit
 
     def unfinished(self) -> list[Job]:
@@ -138,7 +173,7 @@ class Journal:
 
     def cancel(self, job_id: str) -> Job:
         """Stop working on a job. What was already sent stays paid, and is said so. A finished job stays as it is."""
-        with self._database.writing():
+        with self.database.writing():
             job = self.get(job_id)
             if not job.is_final:
                 job = cancelled(job)
@@ -154,7 +189,7 @@ class Journal:
         for a job that is still on its way, or done, or was retried already, or costs although it was to be `free`; and
         BudgetError.
         """
-        with self._database.writing():
+        with self.database.writing():
             job = self.get(job_id)
             if job.step not in (Step.FAILED, Step.CANCELLED):
                 raise InputError("Only a job that failed or was cancelled can be retried.")
@@ -184,14 +219,14 @@ class Journal:
 
     def ledger(self, since: float = 0.0) -> Ledger:
         """What was spent on what was sent since then, and what waits to be sent."""
-        return ledger(self._database, since)
+        return ledger(self.database, since)
 
     def mark_seen(self, job_ids: Iterable[str], *, wait: bool = True) -> bool:
         """Note that these jobs' ends were shown to the user; without `wait`, False where another process writes."""
         seen = ("UPDATE job SET seen = 1 WHERE id = ?", [(job_id,) for job_id in job_ids])
         if not wait:
-            return self._database.write_if_free(*seen)
-        with self._database.writing() as database:
+            return self.database.write_if_free(*seen)
+        with self.database.writing() as database:
             database.executemany(*seen)
         return True
 
@@ -206,7 +241,7 @@ class Journal:
         steps = UNFINISHED if submit else SENT
         now = time.time()
         wanted = "id = ?" if job_id else f"provider IN ({_places(names)})"
-        with self._database.writing() as database:
+        with self.database.writing() as database:
             rows = database.execute(
                 f"""UPDATE job SET owner = ?, lease = ? WHERE id = (
                         SELECT id FROM job WHERE step IN ({_places(steps)}) AND {wanted}
@@ -223,7 +258,7 @@ class Journal:
         """A sign of life: the leases of these jobs, where this process holds them, begin anew."""
         lease = time.time() + LEASE_SECONDS
         held = [(lease, self.owner, job_id) for job_id in job_ids]
-        with self._database.writing() as database:
+        with self.database.writing() as database:
             database.executemany("UPDATE job SET lease = ? WHERE owner = ? AND id = ?", held)
 
     def save(self, job: Job, *, release: bool = False) -> None:
@@ -232,7 +267,7 @@ class Journal:
         Even then the task id of an accepted submission is kept: it is what was paid for.
         """
         self._note(job)
-        with self._database.writing():
+        with self.database.writing():
             owner = None if release else self.owner
             if self._update(job, "id = :id AND owner = :me", owner=owner, me=self.owner):
                 return
@@ -242,7 +277,7 @@ class Journal:
     def next_due(self, *, providers: Iterable[str], submit: bool = True) -> float | None:
         """When `claim` may next find a job, in seconds since 1970; None when nothing is left."""
         names, steps = tuple(providers), UNFINISHED if submit else SENT
-        due = self._database.read(
+        due = self.database.read(
             f"""SELECT min(max(iif({_past("due")}, 0, due), iif(owner IS NULL OR {_past("lease")}, 0, lease)))
                 FROM job WHERE step IN ({_places(steps)}) AND provider IN ({_places(names)})""",
             *_around(time.time()) * 2,
@@ -255,54 +290,13 @@ class Journal:
 
     def ids(self) -> set[str]:
         """Of every job."""
-        return {row["id"] for row in self._database.read("SELECT id FROM job")}
+        return {row["id"] for row in self.database.read("SELECT id FROM job")}
 
     def take_over(self, job: Job) -> None:
         """Enter a job from elsewhere as it is; one that is here already stays as it is."""
-        with self._database.writing():
+        with self.database.writing():
             if job.id not in self.ids():
                 self._insert(job)
-
-    def has_adopted(self, folder: Path) -> bool:
-        """Whether the journal in that folder was brought in, or declined."""
-        return bool(self._database.read("SELECT 1 FROM adopted WHERE folder = ?", str(folder)))
-
-    def note_adopted(self, folder: Path) -> None:
-        """Never offer that folder again."""
-        with self._database.writing() as database:
-            database.execute("INSERT OR IGNORE INTO adopted VALUES (?)", (str(folder),))
-
-    # What a provider said to a free question.
-
-    def note_connection(self, provider: str, sentence: str, *, good: bool) -> None:
-        """Enter the outcome of a connection test; an empty sentence: it is under way."""
-        with self._database.writing() as database:
-            database.execute("INSERT OR REPLACE INTO connection VALUES (?, ?, ?)", (provider, sentence, good))
-
-    def connections(self) -> dict[str, tuple[str, bool]]:
-        """The last outcome by provider: the sentence, and whether it is good news."""
-        rows = self._database.read("SELECT provider, sentence, good FROM connection")
-        return {row["provider"]: (row["sentence"], bool(row["good"])) for row in rows}
-
-    def _new(
-        self, request: Request, *, price_usd: float, base: str, output: Path | None, timeout: float, origin: str
-    ) -> Job:
-        job_id, now = secrets.token_hex(6), time.time()
-        folder = self.folder / "jobs" / job_id
-        return Job(
-            id=job_id,
-            request=request,
-            folder=folder,
-            output=output.with_name(output.name.replace("{id}", job_id)) if output else folder / "result.png",
-            base=base,
-            origin=origin,
-            created=now,
-            timeout=timeout,
-            deadline=now + timeout,
-            due=now,
-            seed=request.seed,
-            price_usd=price_usd,
-        )
 
     def _refuse_second_click(self, job: Job, asked: float | None) -> None:
         first = self.same_as(job.fingerprint)
@@ -313,12 +307,6 @@ class Journal:
         spent = self.ledger(month_began()).most
         if cap_usd is not None and price_usd and spent + price_usd > cap_usd + 1e-9:
             raise failure("over_cap", cap=cap_usd, spent=spent)
-
-    def _write_control(self, job: Job, control: bytes) -> None:
-        try:
-            write_whole(job.control, control)
-        except OSError as error:
-            raise InputError(f"{job.folder} cannot be written ({error.strerror}). Nothing was sent.") from None
 
     def _note(self, job: Job) -> None:
         """Keep the job's receipt up to date: when it is about to be sent, taken, or ended; raises JournalError."""
@@ -339,14 +327,14 @@ class Journal:
         except OSError:
             raise failure("control_gone") from None
         kept = {name: getattr(job, name) for name in ("base", "timeout", "origin")}
-        again = self._new(job.request, price_usd=price_usd, output=_path_like(job), **kept)
+        again = new_job(self.folder, job.request, price_usd=price_usd, output=path_like(job), **kept)
         again = replace(again, fingerprint=job.fingerprint)
-        self._write_control(again, control)
+        write_control(again, control)
         return again
 
     def _insert(self, job: Job) -> None:
         row = _row(job)
-        with self._database.writing() as database:
+        with self.database.writing() as database:
             database.execute(f"INSERT INTO job ({', '.join(row)}) VALUES ({_places(row)})", row)
 
     def _keep_paid(self, job: Job) -> None:
@@ -362,11 +350,11 @@ class Journal:
     def _update(self, job: Job, where: str, **more: Any) -> int:
         row = _row(job) | {"lease": time.time() + LEASE_SECONDS, "owner": None}
         changes = ", ".join(f"{name} = :{name}" for name in row)
-        with self._database.writing() as database:
+        with self.database.writing() as database:
             return database.execute(f"UPDATE job SET {changes} WHERE {where}", row | more).rowcount
 
     def _select(self, clause: str, *values: object) -> Iterator[Job]:
-        return self._readable(self._database.read(f"SELECT * FROM job {clause}", *values))
+        return self._readable(self.database.read(f"SELECT * FROM job {clause}", *values))
 
     def _readable(self, rows: Iterable[Any]) -> Iterator[Job]:
         for row in rows:
@@ -375,13 +363,6 @@ class Journal:
 
     def _job(self, row: dict[str, Any]) -> Job:
         return from_row(row, self.folder / "jobs" / str(row["id"]))
-
-
-def _path_like(job: Job) -> Path | None:
-    """Where another picture goes in its place: not over it, as its own may still arrive."""
-    if job.output.parent == job.folder:
-        return None
-    return job.output.with_name(job.output.name.replace(job.id, "{id}"))
 
 
 def _past(column: str) -> str:
@@ -393,7 +374,10 @@ def _around(now: float) -> tuple[float, float]:
 
 
 def _row(job: Job) -> dict[str, Any]:
-    return to_row(job) | {"provider": job.request.model.partition(":")[0]}
+    """With what the job is looked for by."""
+    asked = job.request
+    looked_for = {"words": folded(asked.prompt), "scene": asked.scene, "camera": asked.camera}
+    return to_row(job) | {"provider": asked.model.partition(":")[0]} | looked_for
 
 
 def _places(values: Iterable[object]) -> str:

@@ -17,13 +17,25 @@ from .framing import Framing, crop_picture
 if TYPE_CHECKING:
     from PIL import Image, ImageCms
 
-__all__ = ["MAX_BYTES", "MAX_PIXELS", "load_codecs", "open_picture", "store", "write_whole"]
+__all__ = [
+    "MAX_BYTES",
+    "MAX_PIXELS",
+    "THUMBNAIL",
+    "load_codecs",
+    "open_picture",
+    "store",
+    "write_thumbnail",
+    "write_whole",
+]
 
 MAX_BYTES = 64 * 1024 * 1024
 """A 20-megapixel 8-bit RGB picture with no compression at all is 60 MB."""
 
 MAX_PIXELS = 20_000_000
 """The most that the protocol's own client library lets through."""
+
+THUMBNAIL = 256
+"""Pixels of the longer side of a picture in the gallery."""
 
 ROUNDING = 2
 """Of 255: an sRGB profile brought to sRGB differs by so much at most."""
@@ -80,6 +92,15 @@ def store(data: bytes, framing: Framing, path: Path) -> tuple[int, int]:
     frame.save(buffer, kind, quality=95)
     write_whole(path, buffer.getvalue())
     return frame.size
+
+
+def write_thumbnail(picture: Path, path: Path) -> None:
+    """Write a small JPEG of a picture's file. Raises OSError and ProviderError."""
+    small = open_picture(picture.read_bytes()).convert("RGB")
+    small.thumbnail((THUMBNAIL, THUMBNAIL))
+    buffer = BytesIO()
+    small.save(buffer, "JPEG", quality=85)
+    write_whole(path, buffer.getvalue())
 
 
 def _foreign_profile(picture: Image.Image) -> ImageCms.ImageCmsProfile | None:

@@ -23,6 +23,9 @@ SPARE = 32 * 1024
 
 MAX_BYTES = 1024 * 1024
 
+NEWER = {"batch": "", "favourite": 0, "discarded": 0}
+"""What receipts lack that were written before there were batches and favourites."""
+
 
 def write(job: Job) -> None:
     """Write the receipt, or write over it; raises OSError."""
@@ -42,7 +45,7 @@ def read(folder: Path) -> Job | None:
     try:
         with (folder / FILE).open("rb") as file:
             row = json.loads(file.read(MAX_BYTES))
-        return from_row(row, folder)
+        return from_row(NEWER | row, folder)
     except (OSError, ValueError, RecursionError, TypeError, InputError):
         return None
 

@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 from . import receipt
-from .database import FILE, copy_of
+from .database import FILE, Database, copy_of
 from .errors import InputError
 from .job import Job, Step, from_row
 from .journal import Journal
 
-__all__ = ["Offer", "adopt", "look", "start_anew"]
+__all__ = ["Offer", "adopt", "look", "note_adopted", "start_anew"]
 
 
 class Offer(NamedTuple):
@@ -47,7 +47,7 @@ def start_anew(folder: Path) -> int:
 
 def look(folder: Path, journal: Journal) -> Offer | None:
     """What could be adopted from the journal in that folder; None for nothing. Raises InputError, JournalError."""
-    if not (folder / FILE).is_file() or journal.has_adopted(folder):
+    if not (folder / FILE).is_file() or _has_adopted(journal.database, folder):
         return None
     missing = list(_missing(folder, journal))
     pictures = sum(job.step is Step.DONE for job in missing)
@@ -63,8 +63,18 @@ def adopt(folder: Path, journal: Journal) -> int:
     for job in _missing(folder, journal):
         journal.take_over(_moved(job, journal.folder))
         adopted += 1
-    journal.note_adopted(folder)
+    note_adopted(journal.database, folder)
     return adopted
+
+
+def note_adopted(database: Database, folder: Path) -> None:
+    """Never offer that folder again: it was brought in, or declined."""
+    with database.writing() as connection:
+        connection.execute("INSERT OR IGNORE INTO adopted VALUES (?)", (str(folder),))
+
+
+def _has_adopted(database: Database, folder: Path) -> bool:
+    return bool(database.read("SELECT 1 FROM adopted WHERE folder = ?", str(folder)))
 
 
 def _missing(folder: Path, journal: Journal) -> Iterator[Job]:

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from . import job as jobs
 from .client import Client
+from .connection import note_connection
 from .core_dump import forbid_core_dumps
 from .errors import FluxDepthError, JournalError, TryLaterError
 from .journal import LEASE_SECONDS, Journal, LostJobError
@@ -172,7 +173,7 @@ class Worker:
             sentence, good = f"{problem}. Nothing was charged: check the connection, then test again.", False
         except FluxDepthError as error:
             sentence, good = str(error), False
-        self.journal.note_connection(model_id.partition(":")[0], sentence, good=good)
+        note_connection(self.journal.database, model_id.partition(":")[0], sentence, good=good)
 
     def _sandbox_base(self) -> str:
         from .sandbox import Sandbox  # only now: it brings numpy along, for which no paid job should wait

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from flux_depth_addon.core.connection import connections, note_connection
 from flux_depth_addon.core.errors import InputError, JournalError
 from flux_depth_addon.core.job import Job, Step
 from flux_depth_addon.core.journal import Journal, LostJobError
@@ -523,7 +524,7 @@ def test_a_write_that_cannot_be_committed_is_taken_back_and_the_next_one_works(
     journal: Journal, other: Journal, add: Add, folder: Path
 ) -> None:
     job = add()
-    journal._database._db.execute("PRAGMA busy_timeout = 50")
+    journal.database._db.execute("PRAGMA busy_timeout = 50")
     with sqlite3.connect(folder / "journal.sqlite3") as blocker:
         blocker.execute("BEGIN IMMEDIATE")
         with pytest.raises(JournalError, match="locked"):
@@ -569,6 +570,6 @@ def test_many_open_a_new_journal_at_once(folder: Path) -> None:
 
 
 def test_the_last_outcome_of_a_connection_test_is_kept(journal: Journal, other: Journal) -> None:
-    journal.note_connection("bfl", "", good=True)
-    other.note_connection("bfl", "Refused.", good=False)
-    assert journal.connections() == {"bfl": ("Refused.", False)}
+    note_connection(journal.database, "bfl", "", good=True)
+    note_connection(other.database, "bfl", "Refused.", good=False)
+    assert connections(journal.database) == {"bfl": ("Refused.", False)}

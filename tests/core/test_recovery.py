@@ -20,6 +20,8 @@ from flux_depth_addon.core.request import Request
 
 Wish = Callable[..., Request]
 PROVIDERS = ("cometapi",)
+FOURTH = ("batch", "favourite", "discarded", "words", "scene", "camera")
+"""Columns that came with the fourth version."""
 
 
 @pytest.fixture
@@ -136,7 +138,8 @@ def first_version(folder: Path, wish: Wish) -> Job:
     database = sqlite3.connect(folder / "journal.sqlite3", isolation_level=None)
     database.execute("UPDATE job SET price_usd = billed_usd")
     for statement in (
-        "DROP TRIGGER job_entered", "DROP TRIGGER job_moved", "DROP INDEX job_changed",
+        "DROP TRIGGER job_entered", "DROP TRIGGER job_moved", "DROP INDEX job_changed", "DROP INDEX job_batch",
+        *(f"ALTER TABLE job DROP COLUMN {name}" for name in FOURTH),
         "ALTER TABLE job DROP COLUMN changed",
         "DROP INDEX job_fingerprint", "DROP INDEX job_sent", "DROP TABLE adopted",
         "ALTER TABLE job DROP COLUMN fingerprint", "ALTER TABLE job DROP COLUMN billed_usd",

@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 
 import flux_depth_addon
+from flux_depth_addon.core.connection import connections
 from flux_depth_addon.core.errors import JournalError
 from flux_depth_addon.core.job import Job, Step
 from flux_depth_addon.core.journal import Journal
@@ -219,8 +220,10 @@ def test_a_job_waits_for_its_key(journal: Journal, add: Add, start: Start, serve
 
 def test_a_connection_is_tested_for_nothing(journal: Journal, start: Start) -> None:
     start(keys={}).tell(probe="sandbox")
-    until(lambda: journal.connections().get("sandbox"))
-    assert journal.connections() == {"sandbox": ("Sandbox answered and took the key. Nothing was charged.", True)}
+    until(lambda: connections(journal.database).get("sandbox"))
+    assert connections(journal.database) == {
+        "sandbox": ("Sandbox answered and took the key. Nothing was charged.", True)
+    }
 
 
 def test_a_job_cancelled_while_it_waits_stays_cancelled(journal: Journal, add: Add, start: Start, serve: Serve) -> None:
