@@ -11,9 +11,10 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin, get_type_hints
 
-from . import picture
+from . import picture, record
 from .causes import failure
 from .errors import Charged, Cost, FluxDepthError, InputError, ModeratedError, ProviderError, TryLaterError
+from .provenance import Said
 from .providers import Missing, Pending, Ready
 from .request import Request, check, from_json, to_json
 
@@ -33,6 +34,7 @@ __all__ = [
     "from_row",
     "going_on",
     "to_row",
+    "told",
 ]
 
 DEFAULT_TIMEOUT = 600.0
@@ -246,6 +248,11 @@ def going_on(job: Job) -> Job:
     return replace(fresh, error_kind="", error_message="", error_action="", sample_url="")
 
 
+def told(job: Job) -> Said:
+    """What the job's picture is to say of itself."""
+    return record.said(job.request, seed=job.seed, cost_usd=job.cost_usd, made=job.submit_started or job.created)
+
+
 def _submit(job: Job, client: Client, save: Save) -> Job:
     if job.submit_started is not None:
         raise failure("stopped_while_sending")
@@ -339,9 +346,10 @@ def _download(job: Job, client: Client) -> Job:
 
 def _store(data: bytes, job: Job) -> tuple[Path, tuple[int, int]]:
     """Where it was wanted, or else in the job's own folder: a paid picture is not lost to a missing folder."""
+    said, sidecar = told(job), job.request.provenance == "sidecar"
     for path in (job.output, job.folder / "result.png"):
         try:
-            return path, picture.store(data, job.request.framing, path)
+            return path, picture.store(data, job.request.framing, path, said, sidecar=sidecar)
         except (OSError, ValueError) as error:  # ValueError: a name that no disk can hold
             problem = getattr(error, "strerror", None) or type(error).__name__
     raise TryLaterError(f"The picture could not be written ({problem})")

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from .errors import ProviderError
 from .framing import Framing, crop_picture
+from .provenance import Said, embedded, packet, says, sidecar_of
 
 if TYPE_CHECKING:
     from PIL import Image, ImageCms
@@ -73,24 +74,27 @@ def open_picture(data: bytes) -> Image.Image:
         raise ProviderError("What came back is not a whole PNG, JPEG or WebP picture.") from error
 
 
-def store(data: bytes, framing: Framing, path: Path) -> tuple[int, int]:
+def store(
+    data: bytes, framing: Framing, path: Path, said: Said | None = None, *, sidecar: bool = False
+) -> tuple[int, int]:
     """Write the camera frame of a received picture to the path, in the format of its suffix; returns width and height.
 
     Where there is nothing to cut and the format is the same, the bytes stay as they came; colours of another profile
-    than sRGB become sRGB's, which Blender takes every picture for. Raises OSError and ProviderError.
+    than sRGB become sRGB's, which Blender takes every picture for. The file says what is `said`, in a sidecar too if
+    that is wanted, or where it cannot hold it itself. Raises OSError and ProviderError.
     """
     picture = open_picture(data)
     kind = SUFFIX_FORMATS.get(path.suffix.lower(), "PNG")
     profile = _foreign_profile(picture)
     if framing.whole and picture.format == kind and picture.size == (framing.width, framing.height) and not profile:
-        write_whole(path, data)
+        _write(path, data, said, sidecar)
         return picture.size
     colours = _in_srgb(picture, profile)
     colours.info = {}  # what else its file said need not fit the file that is written: a transparent 16-bit grey, say
     frame = crop_picture(colours, framing)
     buffer = BytesIO()
     frame.save(buffer, kind, quality=95)
-    write_whole(path, buffer.getvalue())
+    _write(path, buffer.getvalue(), said, sidecar)
     return frame.size
 
 
@@ -101,6 +105,15 @@ def write_thumbnail(picture: Path, path: Path) -> None:
     buffer = BytesIO()
     small.save(buffer, "JPEG", quality=85)
     write_whole(path, buffer.getvalue())
+
+
+def _write(path: Path, data: bytes, said: Said | None, sidecar: bool) -> None:
+    """The picture first: nothing that it says is worth as much."""
+    told = embedded(data, said) if said else data
+    write_whole(path, told)
+    if said and said.settings and (sidecar or not says(told)):
+        with suppress(OSError, ValueError):
+            write_whole(sidecar_of(path), packet(said))
 
 
 def _foreign_profile(picture: Image.Image) -> ImageCms.ImageCmsProfile | None:

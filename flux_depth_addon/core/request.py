@@ -23,7 +23,10 @@ MAX_PROMPT = 10_000
 MAX_SEED = 2**31 - 1
 Kind = TypeVar("Kind", Framing, DepthSettings, "Request")
 OUTPUT_FORMATS = ("png", "jpeg")
-WHENCE = ("blend", "scene", "view_layer", "camera", "camera_matrix", "frame", "engine", "depth")
+WHENCE = (
+    *("blend", "scene", "view_layer", "camera", "camera_matrix", "frame", "engine", "depth"),
+    *("map_near", "map_far", "provenance"),
+)
 """What says where a request comes from and decides the picture only by way of the control image."""
 
 
@@ -52,6 +55,11 @@ class Request:
     camera_matrix: tuple[float, ...] = ()
     """The camera object's in the world, 16 numbers row by row in Blender units, at that frame; or none."""
     frame: float = 0.0
+    map_near: float | None = None
+    map_far: float | None = None
+    """Metres: the range that the depth map was made on, be it set or found; None where nobody noted it."""
+    provenance: Literal["picture", "sidecar", "mark"] = "picture"
+    """Where it is written how the picture was made: in its file, in one beside it too, or only that AI made it."""
 
 
 HINTS = {kind: get_type_hints(kind) for kind in (Framing, DepthSettings, Request)}

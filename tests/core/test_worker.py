@@ -260,7 +260,9 @@ def test_one_broken_job_does_not_stop_the_others(journal: Journal, add: Add, ser
     flawed = """
 import core.picture as picture, core.worker as worker
 store = picture.store
-picture.store = lambda data, framing, path: 1 / 0 if path.stem == "broken" else store(data, framing, path)
+picture.store = lambda data, framing, path, *more, **told: (
+    1 / 0 if path.stem == "broken" else store(data, framing, path, *more, **told)
+)
 worker.main()
 """
     child = Child(launched("-c", flawed), journal, KEYS)

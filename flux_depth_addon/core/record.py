@@ -1,0 +1,141 @@
+"""A picture's record: the request that it was made by, its seed and its cost, as the picture itself tells them.
+
+Never a key, an address or a folder. What is read back may be anybody's: it is held to the types and bounds of a
+request that is made here, and what this version does not know is left out.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import dataclass, fields, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from . import provenance
+from .depth_map import DepthSettings
+from .errors import InputError
+from .framing import Framing
+from .provenance import Said, Source
+from .request import MAX_PROMPT, Request, from_json, to_json
+
+__all__ = ["Record", "read", "said", "worded"]
+
+LONGEST_NAME = 500
+"""Characters of any text but the prompt."""
+
+SANDBOX = "sandbox"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Record:
+    """What a picture says of itself."""
+
+    request: Request
+    """With the seed that was used, where the provider told it."""
+    cost_usd: float | None = None
+    """What it cost, as far as was known; None where that is not said."""
+    software: str = ""
+    made: str = ""
+    """Date and time, in UTC."""
+
+
+def said(request: Request, *, seed: int | None, cost_usd: float, made: float) -> Said:
+    """What the picture of a request is to say; `made` in seconds since 1970."""
+    painter: Source = "algorithmicMedia" if request.model.partition(":")[0] == SANDBOX else "trainedAlgorithmicMedia"
+    if request.provenance == "mark":
+        return Said(source=painter)
+    row = {
+        "software": f"FLUX Depth {provenance.VERSION}",
+        "made": datetime.fromtimestamp(made, UTC).isoformat(timespec="seconds"),
+        "cost_usd": cost_usd,
+        "request": _told(replace(request, seed=request.seed if seed is None else seed)),
+    }
+    text = json.dumps(row, ensure_ascii=False)
+    return Said(source=painter, system=request.model, prompt=request.prompt, settings=text)
+
+
+def _told(request: Request) -> dict[str, Any]:
+    """A request as a stranger may read it: of a file no more than its name, whatever came in."""
+    row: dict[str, Any] = json.loads(to_json(request))
+    del row["provenance"]
+    return row | {"blend": request.blend.replace("\\", "/").rpartition("/")[2]}
+
+
+def read(picture: Path) -> Record:
+    """What the picture, or the file beside it, says; raises InputError in one sentence."""
+    text = provenance.read(picture)
+    try:
+        row = json.loads(text)
+        request = _request(row["request"])
+        return Record(
+            request=request,
+            cost_usd=_number(row.get("cost_usd")),
+            software=_line(row.get("software")),
+            made=_line(row.get("made")),
+        )
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError, InputError):
+        raise InputError(
+            f"What {picture.name} says of how it was made is no request of FLUX Depth: somebody changed it. "
+            "Nothing was restored."
+        ) from None
+
+
+def _request(row: dict[str, Any]) -> Request:
+    """The request in it; raises what `from_json` raises, and ValueError for what no scene of ours could have asked."""
+    known = _known(row, Request)
+    known |= {"framing": _known(row["framing"], Framing), "depth": _known(row["depth"], DepthSettings)}
+    request = from_json(json.dumps(known))
+    for name, text in ((each.name, getattr(request, each.name)) for each in fields(Request)):
+        if isinstance(text, str):
+            _check(text, MAX_PROMPT if name == "prompt" else LONGEST_NAME)
+    return request
+
+
+def _known(row: dict[str, Any], kind: type) -> dict[str, Any]:
+    """Without what another version has besides."""
+    return {each.name: row[each.name] for each in fields(kind) if each.name in row and each.name != "provenance"}
+
+
+def _check(text: str, longest: int) -> None:
+    text.encode()
+    if len(text) > longest or "\0" in text:
+        raise ValueError("not a text of ours")
+
+
+def _number(value: object) -> float | None:
+    sound = type(value) in (int, float) and math.isfinite(value) and 0 <= value < 1e6  # type: ignore[arg-type, operator]
+    return float(value) if sound else None  # type: ignore[arg-type]
+
+
+def _line(value: object) -> str:
+    return value if isinstance(value, str) and value.isprintable() and len(value) <= LONGEST_NAME else ""
+
+
+def worded(record: Record) -> dict[str, str]:
+    """The record in words, by what each is called: what is not known is left out."""
+    request = record.request
+    places = {"Blend file": request.blend, "Scene": request.scene, "Camera": request.camera, "Frame": request.frame}
+    near, far = request.map_near, request.map_far
+    words: dict[str, object] = {
+        "Prompt": request.prompt,
+        "Model": request.model,
+        "Seed": request.seed,
+        "Steps": request.steps,
+        "Guidance": request.guidance,
+        "Safety tolerance": request.safety_tolerance,
+        "Fine-tune": request.finetune_id,
+        "Fine-tune strength": request.finetune_strength,
+        "Size": f"{request.framing.crop_width} × {request.framing.crop_height}",
+        "Depth": None if near is None or far is None else f"{near:.4g} to {far:.4g} m, {request.depth.curve}",
+        **places,
+        "Cost": None if record.cost_usd is None else f"${record.cost_usd:g}",
+        "Made": record.made,
+        "With": record.software,
+    }
+    return {
+        name: f"{value:g}" if isinstance(value, float) else str(value)
+        for name, value in words.items()
+        if value not in (None, "")
+    }
