@@ -69,6 +69,11 @@ def room_in(context: bpy.types.Context, *, beside: float) -> int:
     return int(max(context.region.width - beside * scale, 60 * scale))
 
 
+def in_pixels(context: bpy.types.Context, width: float) -> int:
+    """A width at UI scale 1 as it is on this screen."""
+    return int(width * _scale(context))
+
+
 def letter_size(context: bpy.types.Context) -> float:
     """The size of a label's letters, as Blender's font drawing takes it."""
     return context.preferences.ui_styles[0].widget.points * _scale(context)

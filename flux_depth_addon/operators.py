@@ -1,6 +1,7 @@
 """What the buttons do. Thin: the work is in plain functions elsewhere, and every failure ends here as one sentence."""
 
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -126,7 +127,8 @@ class FLUXDEPTH_OT_generate(PaidButton, RenderingButton):
         path, origin = output.output_of(request), output.origin()
         view = depth_preview.view_of(context.scene, context.view_layer)
         z = yield from depth_preview.rendering(view, beside=beside)
-        picture, _verdict = control_image(z, request.depth)
+        picture, verdict = control_image(z, request.depth)
+        request = replace(request, map_near=verdict.near, map_far=verdict.far)
         control = png(picture)
         same = watch.journal().same_as(fingerprint(request, control)) if request.seed and not self.anew else None
         if same:

@@ -13,6 +13,7 @@ from .job_panel import STEP_ICONS, draw_job
 from .notices import draw_money, draw_notices
 from .prompt import draw_prompt
 from .properties import framing_of, model_of, model_or_none, request_of
+from .restore import Restore
 from .result_panel import Compare, Result
 
 if TYPE_CHECKING:
@@ -209,7 +210,7 @@ def _panel(space: type, part: type[Part], number: int) -> type:
     return type(name, (space, part, bpy.types.Panel), fields)
 
 
-PARTS = (_Main, _Jobs, Depth, _Camera, _Model, Result, Compare, _Sent)
+PARTS = (_Main, _Jobs, Depth, _Camera, _Model, Result, Compare, Restore, _Sent)
 classes = (
     FLUXDEPTH_UL_jobs,
     *(_panel(space, part, number) for space in (_View3D, _ImageEditor) for number, part in enumerate(PARTS)),

@@ -8,7 +8,7 @@ import os
 import tomllib
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Literal, cast
 
 import bpy
 from bpy.props import StringProperty
@@ -131,6 +131,12 @@ def default_model() -> str:
     if preferred in ("", models.DEFAULT.partition(":")[0]):
         return models.DEFAULT
     return next((model.id for model in table().of(preferred)), models.DEFAULT)
+
+
+def provenance() -> 'Literal["picture", "sidecar", "mark"]':
+    """Where it is written how a picture was made."""
+    chosen = current()
+    return chosen.provenance if chosen else "picture"
 
 
 def cap() -> float | None:

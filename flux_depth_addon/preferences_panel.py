@@ -47,6 +47,19 @@ class FLUXDEPTH_AP_preferences(bpy.types.AddonPreferences):
             ("CHOSEN", "To a Folder", "A folder of your choice"),
         ],
     )
+    provenance: EnumProperty(
+        name="Pictures Say",
+        description="What a picture's file says of how it was made",
+        items=[
+            (
+                "picture",
+                "How They Were Made",
+                "Prompt, dials, camera, cost and file name are in the picture's own file",
+            ),
+            ("sidecar", "The Same, and Beside Them", "In a file of the same name and .xmp besides"),
+            ("mark", "Only That AI Made Them", "Nothing else, for pictures that strangers get"),
+        ],
+    )
     use_cap: BoolProperty(name="Monthly Limit", description="Send nothing that would make a month cost more than this")
     cap_usd: FloatProperty(
         name="Monthly Limit",
@@ -86,6 +99,7 @@ def _draw(layout: bpy.types.UILayout, chosen: FLUXDEPTH_AP_preferences) -> None:
     layout.prop(chosen, "output")
     if chosen.output == "CHOSEN":
         layout.prop(chosen, "folder")
+    layout.prop(chosen, "provenance")
     layout.operator("flux_depth.open_folder", icon="FILE_FOLDER")
     say(layout, bpy.context, LOST_WITH_IT, "INFO")
 

@@ -63,6 +63,14 @@ def _draw_text(layout: bpy.types.UILayout, context: bpy.types.Context, settings:
     row.operator("flux_depth.fold_prompt", text="", icon="X")
 
 
+def put(scene: bpy.types.Scene, words: str) -> None:
+    """Make these words the prompt: in its text while it is one, or where they have several lines, else in the field."""
+    if text_of(scene.flux_depth) or "\n" in words:
+        _write(_own_text(scene), words)
+    else:
+        scene.flux_depth.prompt = words
+
+
 class _PromptButton(Button):
     """A button that changes the prompt"""
 

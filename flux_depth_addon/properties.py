@@ -313,6 +313,7 @@ def request_of(
         camera=camera.name,
         camera_matrix=capture.camera_matrix(scene, camera, frame),
         frame=scene.frame_current_final if frame is None else frame,
+        provenance=preferences.provenance(),
     )
     check(request, model)
     return request

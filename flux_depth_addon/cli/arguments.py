@@ -17,6 +17,9 @@ def parser() -> argparse.ArgumentParser:
     depth = verbs.add_parser("depth", parents=[everywhere, shared], help="write the control image: no network, no key")
     depth.add_argument("-o", "--output", type=Path, required=True, metavar="MAP.png")
     _add_restyle(verbs.add_parser("restyle", parents=[everywhere, _online(), shared], help="the whole job"))
+    provenance = verbs.add_parser("provenance", parents=[everywhere], help="what a picture says of itself")
+    provenance.add_argument("picture", type=Path, metavar="PICTURE")
+    provenance.add_argument("--sidecar", action="store_true", help="write it beside the picture too")
     verbs.add_parser("jobs", parents=[everywhere], help="list the journal")
     verbs.add_parser("resume", parents=[everywhere, _online()], help="finish what was left")
     sandbox = verbs.add_parser("sandbox", parents=[everywhere], help="serve the offline endpoint until stopped")
@@ -66,6 +69,12 @@ def _add_restyle(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--prompt-upsampling", action="store_true")
     parser.add_argument("--safety-tolerance", type=int, metavar="N")
     parser.add_argument("--output-format", choices=("png", "jpeg"), default="png")
+    parser.add_argument(
+        "--provenance",
+        choices=("picture", "sidecar", "mark"),
+        default="picture",
+        help="how it was made: in the picture, beside it too, or only that AI made it",
+    )
     parser.add_argument("--timeout", type=_seconds, default=600.0, metavar="SECONDS")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -32,6 +33,7 @@ def run(arguments: argparse.Namespace) -> tuple[dict[str, Any], int]:
     request = request_of(arguments, scene, camera, model)
     check(request, model)
     picture, verdict = depth_map(arguments, scene, camera, request.framing)
+    request = replace(request, map_near=verdict.near, map_far=verdict.far)
     say(verdict.sentence)
     with ExitStack() as stack:
         journal = stack.enter_context(journal_of(arguments))
@@ -54,13 +56,14 @@ def run(arguments: argparse.Namespace) -> tuple[dict[str, Any], int]:
 def _copied(arguments: argparse.Namespace, job: Job) -> tuple[dict[str, Any], int]:
     """The picture of a job that asked for the very same: this one costs nothing."""
     from ..core.framing import Framing
+    from ..core.job import told
     from ..core.picture import store
 
     if not job.result:
         return ended(job)
     whole = Framing(job.width, job.height, 0, 0, job.width, job.height)
     try:
-        store(Path(job.result).read_bytes(), whole, arguments.output)
+        store(Path(job.result).read_bytes(), whole, arguments.output, told(job))
     except OSError as error:
         raise InputError(f"{arguments.output} cannot be written ({error.strerror}). Nothing was sent.") from None
     say(f"Job {job.id} painted this very picture: it was copied, and nothing was sent. --anew pays for it again.")

@@ -99,4 +99,5 @@ def request_of(
         camera=camera.name,
         camera_matrix=capture.camera_matrix(scene, camera),
         frame=scene.frame_current_final,
+        provenance=arguments.provenance,
     )

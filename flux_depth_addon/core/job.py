@@ -250,7 +250,8 @@ def going_on(job: Job) -> Job:
 
 def told(job: Job) -> Said:
     """What the job's picture is to say of itself."""
-    return record.said(job.request, seed=job.seed, cost_usd=job.cost_usd, made=job.submit_started or job.created)
+    asked = job.submit_started or job.created
+    return record.said(record.made_now(job.request, seed=job.seed, cost_usd=job.cost_usd, asked=asked))
 
 
 def _submit(job: Job, client: Client, save: Save) -> Job:

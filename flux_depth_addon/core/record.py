@@ -20,7 +20,7 @@ from .framing import Framing
 from .provenance import Said, Source
 from .request import MAX_PROMPT, Request, from_json, to_json
 
-__all__ = ["Record", "read", "said", "worded"]
+__all__ = ["Record", "made_now", "read", "said", "worded"]
 
 LONGEST_NAME = 500
 """Characters of any text but the prompt."""
@@ -41,17 +41,23 @@ class Record:
     """Date and time, in UTC."""
 
 
-def said(request: Request, *, seed: int | None, cost_usd: float, made: float) -> Said:
-    """What the picture of a request is to say; `made` in seconds since 1970."""
+def made_now(request: Request, *, seed: int | None, cost_usd: float, asked: float) -> Record:
+    """The record of a picture that has arrived; `asked` in seconds since 1970."""
+    return Record(
+        request=replace(request, seed=request.seed if seed is None else seed),
+        cost_usd=float(cost_usd),
+        software=f"FLUX Depth {provenance.VERSION}",
+        made=datetime.fromtimestamp(asked, UTC).isoformat(timespec="seconds"),
+    )
+
+
+def said(record: Record) -> Said:
+    """What a picture is to say: all of its record, or where the request wants it so, only who painted it."""
+    request = record.request
     painter: Source = "algorithmicMedia" if request.model.partition(":")[0] == SANDBOX else "trainedAlgorithmicMedia"
     if request.provenance == "mark":
         return Said(source=painter)
-    row = {
-        "software": f"FLUX Depth {provenance.VERSION}",
-        "made": datetime.fromtimestamp(made, UTC).isoformat(timespec="seconds"),
-        "cost_usd": cost_usd,
-        "request": _told(replace(request, seed=request.seed if seed is None else seed)),
-    }
+    row = {name: getattr(record, name) for name in ("software", "made", "cost_usd")} | {"request": _told(request)}
     text = json.dumps(row, ensure_ascii=False)
     return Said(source=painter, system=request.model, prompt=request.prompt, settings=text)
 

@@ -54,7 +54,7 @@ Picture = Callable[..., bytes]
 
 
 def said(**changes: Any) -> Said:
-    return record.said(replace(REQUEST, **changes), seed=7, cost_usd=0.05, made=1.0)
+    return record.said(record.made_now(replace(REQUEST, **changes), seed=7, cost_usd=0.05, asked=1.0))
 
 
 def stored(folder: Path, data: bytes, name: str = "out.png", framing: Framing = WHOLE, **changes: Any) -> Path:
@@ -374,9 +374,9 @@ def test_any_request_that_can_be_sent_is_read_back(
         camera.encode()
     except (InputError, ValueError):
         return
-    told = record.said(replace(request, camera=camera.replace("\0", "")), seed=3, cost_usd=0.1, made=0.0)
+    made = record.made_now(replace(request, camera=camera.replace("\0", "")), seed=3, cost_usd=0.1, asked=0.0)
     path = tmp_path_factory.getbasetemp() / "any.xmp"
-    path.write_bytes(packet(told))
+    path.write_bytes(packet(record.said(made)))
     found = record.read(path).request
     assert (found.prompt, found.camera, found.guidance) == (prompt, camera.replace("\0", ""), guidance)
 
