@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import fields
@@ -67,7 +68,7 @@ def changes(scene: bpy.types.Scene, request: Request) -> tuple[list[Change], lis
         if not _fits(scene, name, values[name]):
             kept.append(f"{_label(scene, name)} was {_cut(values[name])}, which it cannot be here: it stays.")
         elif not _same(scene, values):
-            now = {each: _get(scene, each) for each in values}
+            now = {each: _get(scene, each) for each in (*values, name.removeprefix("use_"))}
             found.append(Change(_label(scene, name), _shown(scene, now), _shown(scene, values), values))
     return found, kept
 
@@ -251,7 +252,10 @@ class FLUXDEPTH_OT_restore_from_file(Button):
     )
 
     def invoke(self, context: bpy.types.Context, _event: bpy.types.Event) -> set[OperatorReturnItems]:
-        """A click."""
+        """A click: Blender's file browser, where this file's pictures are."""
+        if not self.filepath:
+            with suppress(InputError):
+                self.filepath = os.path.join(preferences.output_folder(bpy.data.filepath), "")
         context.window_manager.fileselect_add(self)
         return {"RUNNING_MODAL"}
 
@@ -303,7 +307,7 @@ def _whence(record: Record) -> str:
 
 def _draw_change(column: bpy.types.UILayout, context: bpy.types.Context, change: Change) -> None:
     row = column.split(factor=0.3)
-    row.label(text=change.label)
+    _draw_lines(row, context, change.label, WIDTH * 0.3)
     words = change.after if change.label == "Prompt" else f"{one_line(change.before)}  →  {one_line(change.after)}"
     _draw_lines(row, context, words, WIDTH * 0.7 - 40)
 

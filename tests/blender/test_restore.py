@@ -85,6 +85,13 @@ def test_what_would_change_is_said_in_words(scene, part, request_of):
     }
 
 
+def test_a_dial_that_is_let_go_of_is_shown_as_it_was(scene, part, request_of):
+    wanted = request_of()
+    dialled(scene, {"use_far": True, "far": 9.0, "use_seed": True, "seed": 3})
+    told = {change.label: (change.before, change.after) for change in part("restore").changes(scene, wanted)[0]}
+    assert told == {"Seed": ("3", "random"), "Far": ("9 m", "from the depths in view")}
+
+
 def test_a_prompt_of_several_lines_becomes_a_text(scene, part, request_of):
     wanted = replace(request_of(), prompt="a barn\nat dusk")
     assert part("restore").apply(scene, wanted) == []
