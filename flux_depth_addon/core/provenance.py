@@ -42,6 +42,9 @@ NAMESPACES = {
 RDF = "http://www.w3.org/1999/02/22-rdf-syntax-ns#"
 END_OF_RDF = b"</rdf:RDF>"
 
+AS_BLENDER_SAVES_IT = b"fluxdepth:Settings\0"
+"""What Blender makes of our property when it saves a PNG: a text of its own, in UTF-8."""
+
 MAX_PACKET = 65_502
 """Bytes: what one segment of a JPEG holds besides its header."""
 
@@ -288,7 +291,10 @@ def _settings_in(file: BinaryIO) -> str:
         return _settings(start) if OURS.encode() in start else ""
     try:
         for part in kind.parts(file):
-            if found := kind.packet(part, _held(file, part)):
+            held = _held(file, part)
+            if part.kind == b"tEXt" and held.startswith(AS_BLENDER_SAVES_IT):
+                return held[len(AS_BLENDER_SAVES_IT) :].decode(errors="replace")
+            if found := kind.packet(part, held):
                 return _settings(found)
     except (LookupError, zlib.error):
         pass
@@ -303,7 +309,7 @@ def _kind_of(file: BinaryIO) -> Kind | None:
 
 def _held(file: BinaryIO, part: _Part) -> bytes:
     """What is in a part that may hold XMP or a signature; of more than that may be, nothing."""
-    if part.kind not in (b"iTXt", b"\xe1", b"\xeb") or part.outside - part.inside > MAX_READ:
+    if part.kind not in (b"iTXt", b"tEXt", b"\xe1", b"\xeb") or part.outside - part.inside > MAX_READ:
         return b""
     file.seek(part.inside)
     return file.read(max(part.outside - part.inside, 0))

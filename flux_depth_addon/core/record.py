@@ -73,6 +73,7 @@ def read(picture: Path) -> Record:
     """What the picture, or the file beside it, says; raises InputError in one sentence."""
     text = provenance.read(picture)
     try:
+        _check(text, provenance.MAX_PACKET)
         row = json.loads(text)
         request = _request(row["request"])
         return Record(

@@ -148,6 +148,14 @@ def test_a_picture_without_sound_settings_changes_nothing(scene, part, tmp_path,
     assert settings(scene) == before
 
 
+def test_blender_s_own_save_as_png_keeps_it(scene, part, request_of, picture_of, tmp_path):
+    image = bpy.data.images.load(picture_of(replace(request_of(), prompt="a café\n<& bar>")))
+    assert image.pixels[0] == 0.0
+    image.filepath_raw = str(tmp_path / "again.png")
+    image.save()
+    assert part("core.record").read(tmp_path / "again.png").request.prompt == "a café\n<& bar>"
+
+
 def sidebar(tab, width=300):
     return SimpleNamespace(type="UI", width=width, active_panel_category=tab)
 

@@ -231,6 +231,11 @@ def row(**changes: Any) -> dict[str, Any]:
     return json.loads(said().settings) | changes
 
 
+def plain() -> bytes:
+    """Settings in words that XML takes as they are."""
+    return json.dumps(row(request=row()["request"] | {"prompt": "a quiet room"})).encode()
+
+
 def asked(**changes: Any) -> str:
     return json.dumps(row(request=row()["request"] | changes))
 
@@ -249,6 +254,17 @@ def test_what_is_forged_is_said_to_be_so(tmp_path: Path, settings: str) -> None:
     with pytest.raises(InputError, match="is no request of FLUX Depth") as caught:
         record.read(forged(tmp_path, settings))
     check_sentence(caught.value)
+
+
+@pytest.mark.parametrize("more", [0, 70_000])
+def test_what_is_too_long_to_be_ours_is_not_taken_for_it(tmp_path: Path, more: int) -> None:
+    text = plain()[:-1] + b', "more": "' + b"x" * more + b'"}'
+    (tmp_path / "long.png").write_bytes(png(64, 48, 8, 2, chunk(b"tEXt", b"fluxdepth:Settings\0" + text)))
+    if not more:
+        assert record.read(tmp_path / "long.png").request.prompt == "a quiet room"
+        return
+    with pytest.raises(InputError, match="is no request of FLUX Depth"):
+        record.read(tmp_path / "long.png")
 
 
 def test_what_a_newer_version_says_besides_is_left_out(tmp_path: Path) -> None:
@@ -307,6 +323,11 @@ SILENT: dict[str, Callable[[], bytes]] = {
         64, 48, 8, 2,
         chunk(b"iTXt", b"XML:com.adobe.xmp\0\0\0\0\0" + LAUGHS + b'<x xmlns:f="urn:flux-depth:1:"><f:Settings>&a9;'
               b"</f:Settings></x>"),
+    ),
+    "a document type": lambda: png(
+        64, 48, 8, 2,
+        chunk(b"iTXt", b"XML:com.adobe.xmp\0\0\0\0\0<!DOCTYPE x [<!ENTITY a '" + plain() + b"'>]>"
+              b'<x xmlns:f="urn:flux-depth:1:"><f:Settings>&a;</f:Settings></x>'),
     ),
     "a file of the system's": lambda: png(
         64, 48, 8, 2,
