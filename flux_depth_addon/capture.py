@@ -30,6 +30,12 @@ Engine = Literal["WORKBENCH", "CYCLES", "SCENE"]
 ENGINE_IDS = {"WORKBENCH": "BLENDER_WORKBENCH", "CYCLES": "CYCLES"}
 ENGINES = {"BLENDER_WORKBENCH", "CYCLES", "BLENDER_EEVEE", "BLENDER_EEVEE_NEXT"}
 """A foreign engine that fails without a picture would crash Blender as it writes the file."""
+BESIDE_THE_PICTURE = (
+    "use_border", "use_compositing", "use_crop_to_border", "use_freestyle", "use_multiview", "use_persistent_data",
+    "use_sequencer", "use_single_layer", "use_stamp",
+)  # fmt: skip
+"""What a render may do besides to show what one camera sees, in full."""
+
 MAX_SIDE = 16384
 MAX_PIXELS = 200_000_000
 """Beyond these a graphics card refuses, or the picture takes more memory than most machines have."""
@@ -145,12 +151,12 @@ def current_layer(scene: bpy.types.Scene) -> str:
 
 
 @contextmanager
-def failure_said() -> Iterator[None]:
+def failure_said(what: str = "depth") -> Iterator[None]:
     """What Blender, the disk or the file cannot do becomes the one sentence the user sees."""
     try:
         yield
     except (RuntimeError, OSError, ValueError) as error:
-        raise InputError(f"Blender did not render the depth: {str(error).strip()}") from error
+        raise InputError(f"Blender did not render the {what}: {str(error).strip()}") from error
 
 
 def disposable_scene(scene: bpy.types.Scene) -> bpy.types.Scene:
@@ -225,6 +231,14 @@ def frame_control_image(copy: bpy.types.Scene, lens: Lens, framing: Framing) -> 
 
 def keep_one_layer(copy: bpy.types.Scene, name: str) -> None:
     """Render that view layer alone, its depth alone, with its collections as they are."""
+    layer = without_passes(copy, name)
+    layer.use_pass_z = True
+    layer.material_override = None
+    layer.samples = 0
+
+
+def without_passes(copy: bpy.types.Scene, name: str) -> bpy.types.ViewLayer:
+    """That view layer, from now on the only one that is rendered, and as yet without any pass."""
     for layer in copy.view_layers:
         layer.use = layer.name == name
     layer = copy.view_layers[name]
@@ -232,10 +246,8 @@ def keep_one_layer(copy: bpy.types.Scene, name: str) -> None:
         switch_off(
             passes, *(each.identifier for each in passes.bl_rna.properties if each.identifier.startswith("use_pass_"))
         )
-    layer.use_pass_z = True
     layer.use_freestyle = False
-    layer.material_override = None
-    layer.samples = 0
+    return layer
 
 
 def keep_only_depth(copy: bpy.types.Scene, engine: Engine) -> None:
@@ -245,10 +257,7 @@ def keep_only_depth(copy: bpy.types.Scene, engine: Engine) -> None:
         render.engine = engine_id(copy, engine)
     except TypeError as error:
         raise InputError(f"This Blender has no {engine.title()}: choose another Engine.") from error
-    switch_off(
-        render, "use_border", "use_compositing", "use_crop_to_border", "use_freestyle", "use_motion_blur",
-        "use_multiview", "use_persistent_data", "use_sequencer", "use_single_layer", "use_stamp",
-    )  # fmt: skip
+    switch_off(render, *BESIDE_THE_PICTURE, "use_motion_blur")
     copy.camera.data.dof.use_dof = False
     render.filter_size = 0
     save_depth_uncompressed(render.image_settings)

@@ -66,7 +66,7 @@ def _picture(choice: str, job: "Job") -> Picture:
     if choice == RENDER:
         return Picture("Render")
     if choice == DEPTH:
-        return Picture("Depth", job.control, job.request.framing)
+        return Picture(job.request.control.title(), job.control, job.request.framing)
     shown = job if choice == CHOSEN else watch.jobs[choice]
     return Picture(_label(shown), Path(shown.result))
 
@@ -81,7 +81,7 @@ def _menu(_settings: object, _context: object) -> list[tuple[str, str, str, str,
     results = list(islice((job for job in watch.jobs.values() if job.result), LISTED))
     fixed = [
         (RENDER, "Render", "The last render, as the Image Editor shows it", "RENDER_RESULT"),
-        (DEPTH, "Depth", "The depth map that the chosen picture was painted from", "IMAGE_ZDEPTH"),
+        (DEPTH, "Depth", "The depth map, or clay render, that the chosen picture was painted from", "IMAGE_ZDEPTH"),
         (CHOSEN, "Chosen Picture", "The one that is chosen in the list of pictures", "IMAGE_DATA"),
     ]
     rows = fixed + [(job.id, _label(job), "This picture, whichever is chosen in the list", "PINNED") for job in results]

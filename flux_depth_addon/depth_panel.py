@@ -1,9 +1,10 @@
-"""The Depth panel: near and far, the preview, and what it is worth."""
+"""The Depth panel: what the model is shown, near and far, the preview, and what it is worth."""
 
 import bpy
 
 from . import depth_preview
 from .drawing import Part, distance, in_columns, say
+from .properties import model_or_none
 
 
 class Depth(Part):
@@ -15,16 +16,30 @@ class Depth(Part):
     def draw(self, context: bpy.types.Context) -> None:
         layout, settings = self.layout, context.scene.flux_depth
         in_columns(layout, context)
-        _draw_end(layout, settings, "near")
-        _draw_end(layout, settings, "far")
-        layout.prop(settings, "curve")
-        layout.prop(settings, "engine")
-        layout.prop(context.window_manager, "flux_depth_range", text="Show Range in View")
+        _draw_control(layout, context)
+        clay = settings.control == "clay"
+        column = layout.column()
+        column.active = not clay
+        _draw_end(column, settings, "near")
+        _draw_end(column, settings, "far")
+        column.prop(settings, "curve")
+        column.prop(settings, "engine")
+        column.prop(context.window_manager, "flux_depth_range", text="Show Range in View")
         row = layout.row(align=True)
-        row.operator("flux_depth.preview_depth", icon="IMAGE_ZDEPTH")
+        text = "Preview Clay" if clay else "Preview Depth"
+        row.operator("flux_depth.preview_depth", text=text, icon="SHADING_SOLID" if clay else "IMAGE_ZDEPTH")
         row.prop(context.window_manager, "flux_depth_live", text="", icon="FILE_REFRESH")
         _draw_live(layout, context)
         _draw_verdict(layout, context)
+
+
+def _draw_control(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
+    """What the model is shown, what it wants, and why."""
+    settings = context.scene.flux_depth
+    layout.prop(settings, "control")
+    if model := model_or_none(settings):
+        refused = settings.control == "clay" and model.control == "map"
+        say(layout, context, model.wants, "ERROR" if refused else "INFO")
 
 
 def _draw_end(layout: bpy.types.UILayout, settings: bpy.types.PropertyGroup, end: str) -> None:

@@ -1,4 +1,4 @@
-"""The preview: the depth that the last render saw, the verdict on it, and the image that shows the map made of it."""
+"""The preview: what the last render saw, the verdict on it, and the image that shows what is made of it and sent."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from .capture import Engine
     from .core.depth_map import Verdict
     from .core.framing import Framing
-    from .core.request import Request
+    from .core.request import Control, Request
 
 PREVIEW = "FLUX Depth Preview"
 
@@ -35,14 +35,16 @@ class View(NamedTuple):
     frame: float
     framing: Framing
     engine: Engine
+    control: Control
 
 
 @dataclass(frozen=True, eq=False)
 class Seen:
-    """What the last render saw: depth in metres, as `capture` gives it, and how long it took."""
+    """What the last render saw, and how long it took."""
 
     view: View
     z: ndarray
+    """Depth in metres, as `capture` gives it, or clay: what `control_picture.picture_of` takes."""
     seconds: float
 
 
@@ -62,10 +64,14 @@ def forget() -> None:
 def view_of(scene: bpy.types.Scene, view_layer: bpy.types.ViewLayer) -> View:
     """What a render would see now; raises InputError."""
     from . import capture
+    from .core.request import check_control
 
-    framing, engine = framing_of(scene, model_of(scene.flux_depth)), choice_of(scene.flux_depth, "engine")
-    camera = camera_of(scene) or capture.camera_of(scene)
-    return View(scene.session_uid, view_layer.name, camera.session_uid, scene.frame_current_final, framing, engine)
+    settings, model = scene.flux_depth, model_of(scene.flux_depth)
+    engine, control = choice_of(settings, "engine"), choice_of(settings, "control")
+    check_control(control, model)
+    camera, frame = camera_of(scene) or capture.camera_of(scene), scene.frame_current_final
+    framing = framing_of(scene, model)
+    return View(scene.session_uid, view_layer.name, camera.session_uid, frame, framing, engine, control)
 
 
 def view_of_request(scene: bpy.types.Scene, request: Request) -> View:
@@ -73,8 +79,10 @@ def view_of_request(scene: bpy.types.Scene, request: Request) -> View:
     from . import capture
 
     camera = capture.camera_of(scene, request.camera)
-    engine = cast("Engine", request.engine)
-    return View(scene.session_uid, request.view_layer, camera.session_uid, request.frame, request.framing, engine)
+    engine, control = cast("Engine", request.engine), request.control
+    return View(
+        scene.session_uid, request.view_layer, camera.session_uid, request.frame, request.framing, engine, control
+    )
 
 
 def rendering(view: View, *, beside: bool = False) -> Generator[str, None, ndarray]:
@@ -82,8 +90,7 @@ def rendering(view: View, *, beside: bool = False) -> Generator[str, None, ndarr
 
     With `beside`, what takes its time is rendered by another Blender; yields meanwhile what that one is doing.
     """
-    from . import background_render
-    from .capture import capture
+    from . import background_render, control_picture
 
     global seen
     began = time.monotonic()
@@ -95,10 +102,10 @@ def rendering(view: View, *, beside: bool = False) -> Generator[str, None, ndarr
         "engine": view.engine,
         "frame": view.frame,
     }
-    if beside and background_render.can_render(wanted["scene"], view.engine):
+    if beside and view.control == "depth" and background_render.can_render(wanted["scene"], view.engine):
         z = yield from background_render.rendering(**wanted)
     else:
-        z = capture(**wanted)
+        z = control_picture.rendered(**wanted, control=view.control)
     seen = Seen(view, z, time.monotonic() - began)
     return z
 
@@ -111,12 +118,17 @@ def scene_of(view: View) -> bpy.types.Scene:
     return scene
 
 
-def show(scene: bpy.types.Scene, *, open_one: bool = False) -> Verdict:
-    """Make the map of what was last seen, as near, far and curve want it, and show it. Raises InputError."""
-    from .core.depth_map import control_image
+def show(scene: bpy.types.Scene, *, open_one: bool = False) -> Verdict | None:
+    """Show what was last seen as it would be sent, depth as near, far and curve want it. Raises InputError.
 
-    picture, verdict = control_image(seen.z, depth_settings_of(scene))
-    verdicts[scene.session_uid] = verdict
+    Clay gets no verdict.
+    """
+    from . import control_picture
+
+    picture, verdict = control_picture.picture_of(seen.z, depth_settings_of(scene))
+    verdicts.pop(scene.session_uid, None)
+    if verdict:
+        verdicts[scene.session_uid] = verdict
     placement.show_in_editor(image_of(picture), open_one=open_one)
     redraw()
     return verdict

@@ -1,7 +1,6 @@
 """What the buttons do. Thin: the work is in plain functions elsewhere, and every failure ends here as one sentence."""
 
 import time
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class FLUXDEPTH_OT_preview_depth(RenderingButton):
-    """Render the depth map into the Image Editor. Free, and nothing leaves this computer"""
+    """Render what would be sent into the Image Editor. Free, and nothing leaves this computer"""
 
     bl_idname = "flux_depth.preview_depth"
     bl_label = "Preview Depth"
@@ -117,7 +116,8 @@ class FLUXDEPTH_OT_generate(PaidButton, RenderingButton):
         return super().execute(context)
 
     def steps(self, context: bpy.types.Context, *, beside: bool) -> "Generator[str]":
-        from .core.depth_map import control_image, png
+        from .control_picture import noted, picture_of
+        from .core.depth_map import png
         from .core.request import fingerprint
 
         asked = time.time()
@@ -127,8 +127,8 @@ class FLUXDEPTH_OT_generate(PaidButton, RenderingButton):
         path, origin = output.output_of(request), output.origin()
         view = depth_preview.view_of(context.scene, context.view_layer)
         z = yield from depth_preview.rendering(view, beside=beside)
-        picture, verdict = control_image(z, request.depth)
-        request = replace(request, map_near=verdict.near, map_far=verdict.far)
+        picture, verdict = picture_of(z, request.depth)
+        request = noted(request, verdict)
         control = png(picture)
         same = watch.journal().same_as(fingerprint(request, control)) if request.seed and not self.anew else None
         if same:
@@ -222,7 +222,8 @@ def _preview(button: RenderingButton, context: bpy.types.Context, *, beside: boo
     view = depth_preview.view_of(context.scene, context.view_layer)
     yield from depth_preview.rendering(view, beside=beside)
     verdict = depth_preview.show(depth_preview.scene_of(view), open_one=True)
-    button.report({"INFO"} if verdict.good else {"WARNING"}, verdict.sentence)
+    told = verdict.sentence if verdict else "This clay render is what would be sent"
+    button.report({"INFO"} if verdict is None or verdict.good else {"WARNING"}, told)
 
 
 def _allowed(cls: type[bpy.types.Operator], reason: str) -> bool:

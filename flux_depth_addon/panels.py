@@ -166,7 +166,8 @@ def _draw_generate(layout: bpy.types.UILayout, context: bpy.types.Context, model
 
 def _draw_disclosure(layout: bpy.types.UILayout, context: bpy.types.Context, sent: "Disclosure", model: Model) -> None:
     say(layout, context, f"To {sent.host}" if sent.host else "To the sandbox, on this computer", "URL")
-    say(layout, context, f"The depth map as “{sent.picture_field}”, a PNG: Preview Depth shows it", "IMAGE_ZDEPTH")
+    shown = sent.picture, sent.picture_field, "Preview Clay" if sent.picture == "clay render" else "Preview Depth"
+    say(layout, context, "The {} as “{}”, a PNG: {} shows it".format(*shown), "IMAGE_ZDEPTH")
     for name, value in sent.fields.items():
         say(layout, context, f"{name}: {value}", "DOT")
     if sent.key_header:

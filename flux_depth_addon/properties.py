@@ -130,6 +130,14 @@ class FLUXDEPTH_PG_settings(bpy.types.PropertyGroup):
     far: FloatProperty(
         name="Far", description="This far is black", default=20.0, min=0.0001, soft_max=10000.0, subtype="DISTANCE"
     )
+    control: EnumProperty(
+        name="Control",
+        description="What the model is shown of the scene",
+        items=[
+            ("depth", "Depth Map", "Near is white, far is black: exact, where the model takes it as it stands"),
+            ("clay", "Clay Render", "The scene in soft grey, for models that estimate depth themselves"),
+        ],
+    )
     curve: EnumProperty(
         name="Curve",
         description="How metres become grey",
@@ -299,6 +307,7 @@ def request_of(
         framing=framing_of(scene, model, camera),
         depth=depth_settings_of(scene),
         engine=choice_of(settings, "engine"),
+        control=choice_of(settings, "control"),
         seed=settings.seed if settings.use_seed else None,
         steps=settings.steps,
         guidance=settings.guidance,

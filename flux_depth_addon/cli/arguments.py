@@ -48,6 +48,7 @@ def _shared() -> argparse.ArgumentParser:
     parser.add_argument("--frame", type=_frame, metavar="N", help="default: the file's current frame")
     parser.add_argument("--near", type=float, metavar="METRES", help="default: from the depths in view")
     parser.add_argument("--far", type=float, metavar="METRES", help="default: from the depths in view")
+    parser.add_argument("--control", choices=("depth", "clay"), default="depth", help="what the model is shown")
     parser.add_argument("--curve", choices=("disparity", "linear"), default="disparity")
     parser.add_argument("--engine", choices=("workbench", "cycles", "scene"), default="workbench", type=str.lower)
     parser.add_argument("--megapixels", type=float, metavar="MP", help="default: the most that the model takes")

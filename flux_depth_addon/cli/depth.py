@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ..core import models
-from .outcome import NO_OUTCOME, check_writable, say, write
-from .scene import depth_map, framing_of, open_scene
+from .outcome import NO_OUTCOME, check_writable, write
+from .scene import control_image, framing_of, open_scene
 from .work import table_of
 
 if TYPE_CHECKING:
@@ -19,9 +19,8 @@ def run(arguments: argparse.Namespace) -> tuple[dict[str, Any], int]:
     check_writable(arguments.output, {".png"})
     model = table_of(arguments)[models.DEFAULT]
     scene, camera = open_scene(arguments)
-    picture, verdict = depth_map(arguments, scene, camera, framing_of(arguments, scene, camera, model))
+    picture, _verdict = control_image(arguments, scene, camera, framing_of(arguments, scene, camera, model))
     write(arguments.output, png(picture))
-    say(verdict.sentence)
     print(arguments.output)
     size = {"width": picture.width, "height": picture.height}
     return NO_OUTCOME | {"step": "DONE", "control": str(arguments.output)} | size, 0

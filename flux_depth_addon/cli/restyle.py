@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .. import preferences, worker_process
 from ..core.errors import InputError
 from .outcome import check_writable, described, ended, say
-from .scene import depth_map, open_scene, request_of
+from .scene import control_image, open_scene, request_of
 from .work import client_for, finish, journal_of, model_of, table_of
 
 if TYPE_CHECKING:
@@ -22,6 +21,7 @@ SUFFIXES = {".png", ".jpg", ".jpeg"}
 
 
 def run(arguments: argparse.Namespace) -> tuple[dict[str, Any], int]:
+    from ..control_picture import noted
     from ..core.depth_map import png
     from ..core.request import check, fingerprint
 
@@ -32,9 +32,8 @@ def run(arguments: argparse.Namespace) -> tuple[dict[str, Any], int]:
     scene, camera = open_scene(arguments)
     request = request_of(arguments, scene, camera, model)
     check(request, model)
-    picture, verdict = depth_map(arguments, scene, camera, request.framing)
-    request = replace(request, map_near=verdict.near, map_far=verdict.far)
-    say(verdict.sentence)
+    picture, verdict = control_image(arguments, scene, camera, request.framing)
+    request = noted(request, verdict)
     with ExitStack() as stack:
         journal = stack.enter_context(journal_of(arguments))
         control = png(picture)

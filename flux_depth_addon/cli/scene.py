@@ -9,6 +9,7 @@ import bpy
 
 from ..core.errors import InputError
 from ..core.framing import fit
+from .outcome import say
 
 if TYPE_CHECKING:
     import argparse
@@ -64,14 +65,18 @@ def depth_settings(arguments: argparse.Namespace) -> DepthSettings:
     return DepthSettings(near=arguments.near, far=arguments.far, curve=arguments.curve)
 
 
-def depth_map(
+def control_image(
     arguments: argparse.Namespace, scene: bpy.types.Scene, camera: bpy.types.Object, framing: Framing
-) -> tuple[Image.Image, Verdict]:
-    from .. import capture
-    from ..core.depth_map import control_image
+) -> tuple[Image.Image, Verdict | None]:
+    """The depth map, of which it is said how well it will guide, or the clay render."""
+    from ..control_picture import picture_of, rendered
 
-    z = capture.capture(scene=scene, camera=camera, framing=framing, engine=arguments.engine.upper())
-    return control_image(z, depth_settings(arguments))
+    engine, control = arguments.engine.upper(), arguments.control
+    seen = rendered(scene=scene, camera=camera, framing=framing, engine=engine, control=control)
+    picture, verdict = picture_of(seen, depth_settings(arguments))
+    if verdict:
+        say(verdict.sentence)
+    return picture, verdict
 
 
 def request_of(
@@ -86,6 +91,7 @@ def request_of(
         framing=framing_of(arguments, scene, camera, model),
         depth=depth_settings(arguments),
         engine=arguments.engine.upper(),
+        control=arguments.control,
         seed=arguments.seed,
         steps=arguments.steps,
         guidance=arguments.guidance,

@@ -19,6 +19,8 @@ class Disclosure(NamedTuple):
     """Empty for the sandbox, which is on this computer."""
     key_header: str
     """The header that holds the key; empty where none is sent."""
+    picture: str
+    """What the control image is: the depth map, or the clay render."""
     picture_field: str
     """The field that holds the control image."""
     fields: dict[str, str]
@@ -29,4 +31,5 @@ def disclosure(request: Request, model: Model) -> Disclosure:
     """What would be sent for this request; made from the very body that is sent."""
     body = bfl.body(request, model, b"")
     fields = {name: str(value) for name, value in body.items() if name != model.map_field}
-    return Disclosure(host_of(model.provider.base), model.provider.key_header, model.map_field, fields)
+    picture = "clay render" if request.control == "clay" else "depth map"
+    return Disclosure(host_of(model.provider.base), model.provider.key_header, picture, model.map_field, fields)

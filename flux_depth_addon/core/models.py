@@ -26,6 +26,15 @@ MAX_DIAL = 1_000_000_000
 """What Blender's own number fields hold, and then some."""
 
 Finetune = Literal["none", "optional", "required"]
+Controls = Literal["map", "either"]
+"""What a control image may be: a finished depth map alone, or any picture that depth can be estimated from too."""
+
+
+WANTS: dict[str, str] = {
+    "map": "It wants the depth map: whatever it gets as “{field}” is taken for depth as it stands",
+    "either": "It may estimate depth from “{field}” itself, as from a photograph: a clay render looks more like one, "
+    "the depth map is exact if it is taken as it stands",
+}
 
 
 @dataclass(frozen=True)
@@ -76,11 +85,17 @@ class Model:
     limits: Limits
     retired: str = ""
     note: str = ""
+    control: Controls = "map"
 
     @property
     def warning(self) -> str:
         """What to know before paying, or nothing."""
         return f"Retired by its maker on {self.retired}: it may fail. {self.note}." if self.retired else ""
+
+    @property
+    def wants(self) -> str:
+        """Which control image to send, and why."""
+        return WANTS[self.control].format(field=self.map_field)
 
     @property
     def price(self) -> str:
@@ -215,6 +230,8 @@ def _checked(model: Model) -> Model:
     )
     if not sound:
         raise InputError(f"“{model.id}” has a value of the wrong kind.")
+    if model.control not in get_args(Controls):
+        raise InputError(f"“{model.id}” needs control = one of {', '.join(get_args(Controls))}.")
     if model.finetune not in get_args(Finetune):
         raise InputError(f"“{model.id}” needs finetune = one of {', '.join(get_args(Finetune))}.")
     return model

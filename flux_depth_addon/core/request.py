@@ -15,16 +15,29 @@ from .errors import InputError
 from .framing import Framing
 from .models import Dial, Model
 
-__all__ = ["MAX_PROMPT", "MAX_SEED", "Request", "check", "fingerprint", "from_json", "to_json"]
+__all__ = [
+    "MAX_PROMPT",
+    "MAX_SEED",
+    "Control",
+    "Request",
+    "check",
+    "check_control",
+    "fingerprint",
+    "from_json",
+    "to_json",
+]
 
 MAX_PROMPT = 10_000
 """Characters. FLUX.1 reads 512 tokens of a prompt, about 2,000 characters; the rest has no effect."""
 
 MAX_SEED = 2**31 - 1
+Control = Literal["depth", "clay"]
+"""What the control image is: the depth map, or the scene rendered as clay."""
+
 Kind = TypeVar("Kind", Framing, DepthSettings, "Request")
 OUTPUT_FORMATS = ("png", "jpeg")
 WHENCE = (
-    *("blend", "scene", "view_layer", "camera", "camera_matrix", "frame", "engine", "depth"),
+    *("blend", "scene", "view_layer", "camera", "camera_matrix", "frame", "engine", "depth", "control"),
     *("map_near", "map_far", "provenance"),
 )
 """What says where a request comes from and decides the picture only by way of the control image."""
@@ -39,6 +52,7 @@ class Request:
     framing: Framing
     depth: DepthSettings = field(default_factory=DepthSettings)
     engine: str = "WORKBENCH"
+    control: Control = "depth"
     seed: int | None = None
     steps: int | None = None
     guidance: float | None = None
@@ -72,8 +86,15 @@ def check(request: Request, model: Model) -> None:
         raise InputError(f"{complaint} Nothing was sent.")
 
 
+def check_control(control: str, model: Model) -> None:
+    """Raise InputError when the model would take this kind of control image for something else."""
+    for complaint in _control_complaints(control, model):
+        raise InputError(f"{complaint} Nothing was sent.")
+
+
 def _complaints(request: Request, model: Model) -> Iterator[str]:
     yield from _prompt_complaints(request.prompt)
+    yield from _control_complaints(request.control, model)
     yield from _outside("Steps", request.steps, model.steps)
     yield from _outside("Guidance", request.guidance, model.guidance)
     yield from _outside("Safety tolerance", request.safety_tolerance, model.safety_tolerance)
@@ -93,6 +114,13 @@ def _prompt_complaints(prompt: str) -> Iterator[str]:
         yield f"The prompt is longer than {MAX_PROMPT:,} characters, the most that can be sent: shorten it."
     if any("\ud800" <= letter <= "\udfff" or letter in "\0\N{REPLACEMENT CHARACTER}" for letter in prompt):
         yield "The prompt holds a character that is not text: type it again."
+
+
+def _control_complaints(control: str, model: Model) -> Iterator[str]:
+    if control not in get_args(Control):
+        yield f"The control picture must be one of {', '.join(get_args(Control))}, not “{control[:20]}”."
+    if control == "clay" and model.control == "map":
+        yield f"{model.label} would take a clay render for a depth map: choose the depth map, or another model."
 
 
 def _finetune_complaints(request: Request, model: Model) -> Iterator[str]:
