@@ -14,6 +14,7 @@ from .capture import (
     disposable_scene,
     evaluated_camera,
     frame_control_image,
+    go_to,
     switch_off,
     without_passes,
 )

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
+import tomllib
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from flux_depth_addon.core.errors import InputError
-from flux_depth_addon.core.models import DEFAULT, Table, load
+from flux_depth_addon.core.models import DEFAULT, SHIPPED, Table, load
 
 Beside = Callable[[str | bytes], Table]
 FINETUNED = "cometapi:flux-pro-1-0-depth-finetuned"
@@ -48,6 +50,33 @@ def test_the_fine_tuned_model_takes_the_map_as_control_image(table: Table) -> No
 def test_the_plain_model_takes_a_finished_map(table: Table) -> None:
     plain = [table["cometapi:flux-pro-1.0-depth"], table["bfl:flux-pro-1.0-depth"]]
     assert {model.map_field for model in plain} == {"preprocessed_image"}
+
+
+def test_a_model_without_a_field_for_a_finished_map_may_get_a_clay_render(table: Table) -> None:
+    wanted = {name: table[name].control for name in table.models}
+    assert {name for name, control in wanted.items() if control == "either"} == {
+        name for name in table.models if "finetuned" in name
+    }
+    assert set(wanted.values()) == {"either", "map"}
+
+
+def test_a_model_says_which_control_image_it_wants_and_why(table: Table) -> None:
+    assert "clay render looks more like one" in table[FINETUNED].wants
+    assert table["bfl:flux-pro-1.0-depth"].wants.startswith("It wants the depth map: whatever it gets as “preproc")
+
+
+def test_a_row_that_says_nothing_of_it_is_sent_no_clay(beside: Beside) -> None:
+    row = tomllib.loads(SHIPPED.read_text(encoding="utf-8"))["models"][FINETUNED]
+    row = {key: value for key, value in row.items() if key != "control"}
+    lines = [f"{key} = {toml(value)}" for key, value in row.items()]
+    assert beside('[models."cometapi:own"]\n' + "\n".join(lines))["cometapi:own"].control == "map"
+
+
+def toml(value: object) -> str:
+    """A value of the table, written as TOML."""
+    if isinstance(value, dict):
+        return "{ " + ", ".join(f"{key} = {toml(each)}" for key, each in value.items()) + " }"
+    return json.dumps(value)
 
 
 def test_only_cometapi_is_told_the_size(table: Table) -> None:
@@ -152,6 +181,8 @@ BAD = {
     "sides in words": b"[models.sandbox]\nmax_side = 'long'",
     "sides of nothing": b"[models.sandbox]\nmultiple = 0",
     "a switch in words": b"[models.sandbox]\nsends_size = 'no'",
+    "a kind of control image that is none": b"[models.sandbox]\ncontrol = 'clay'",
+    "a control image that is no word": b"[models.sandbox]\ncontrol = ['map']",
     "a kind of fine-tune that is none": b"[models.sandbox]\nfinetune = 'maybe'",
     "an insecure address": b"[providers.bfl]\nbase = 'http://api.bfl.ai'",
     "an address with a login": b"[providers.bfl]\nbase = 'https://me:secret@api.bfl.ai'",

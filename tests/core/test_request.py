@@ -15,7 +15,7 @@ from flux_depth_addon.core.depth_map import DepthSettings
 from flux_depth_addon.core.errors import InputError
 from flux_depth_addon.core.framing import MAX_SIDE, Framing
 from flux_depth_addon.core.models import DEFAULT, Table
-from flux_depth_addon.core.request import MAX_PROMPT, MAX_SEED, Request, check, from_json, to_json
+from flux_depth_addon.core.request import MAX_PROMPT, MAX_SEED, Request, check, fingerprint, from_json, to_json
 
 Wish = Callable[..., Request]
 PLAIN = "cometapi:flux-pro-1.0-depth"
@@ -32,6 +32,7 @@ GOOD = [
     {"model": PLAIN},
     {"model": REQUIRED, "finetune_id": "my-finetune"},
     {"model": "sandbox"},
+    {"control": "clay"},
 ]
 
 BAD: list[tuple[dict[str, Any], str]] = [
@@ -53,6 +54,8 @@ BAD: list[tuple[dict[str, Any], str]] = [
     ({"seed": MAX_SEED + 1}, "Seed must be from 1 to 2147483647, not 2147483648."),
     ({"seed": 10**400}, "Seed must be from 1 to 2147483647, not 1000"),
     ({"output_format": "webp"}, "The output format must be one of png, jpeg, not “webp”."),
+    ({"control": "clay", "model": PLAIN}, "FLUX.1 Depth [pro] would take a clay render for a depth map: choose"),
+    ({"control": "sketch"}, "The control picture must be one of depth, clay, not “sketch”."),
     ({"finetune_strength": 2.1}, "Fine-tune strength must be from 0 to 2, not 2.1."),
     ({"finetune_id": "x" * 201}, "That is not a fine-tune id: it must be one line of at most 200 characters."),
     ({"finetune_id": "a\nb"}, "That is not a fine-tune id: it must be one line of at most 200 characters."),
@@ -124,6 +127,13 @@ def test_the_check_never_fails_in_another_way(table: Table, request: Request) ->
 def test_a_damaged_entry_is_said_to_be_one(text: str) -> None:
     with pytest.raises(InputError, match=r"This entry of the journal cannot be read\."):
         from_json(text)
+
+
+def test_an_entry_from_before_there_was_clay_is_one_of_depth(wish: Wish) -> None:
+    row = json.loads(to_json(wish()))
+    del row["control"]
+    assert from_json(json.dumps(row)).control == "depth"
+    assert fingerprint(wish(), b"map") == fingerprint(from_json(json.dumps(row)), b"map")
 
 
 def test_an_entry_of_another_make_is_said_to_be_one(wish: Wish) -> None:
