@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from .core.framing import Framing
     from .core.request import Control, Request
 
-PREVIEW = "FLUX Depth Preview"
+PREVIEW, PREVIEW_FILE = "FLUX Depth Preview", "preview.png"
 
 
 class View(NamedTuple):
@@ -168,7 +168,7 @@ def window_in_sight() -> bpy.types.Window | None:
     return next((window for window in opened if any(map(_shows_preview, window.screen.areas))), None)
 
 
-def image_of(picture: PictureImage) -> bpy.types.Image:
+def image_of(picture: PictureImage, name: str = PREVIEW, file: str = PREVIEW_FILE) -> bpy.types.Image:
     """The picture as one image data-block that is used again and again.
 
     From a file: what is only in memory Blender would ask to save when it quits. Taken for sRGB, as the file is by who
@@ -177,19 +177,19 @@ def image_of(picture: PictureImage) -> bpy.types.Image:
     from .core.depth_map import png
     from .core.picture import write_whole
 
-    path = _path()
+    path = preferences.data_folder() / file
     try:
         write_whole(path, png(picture))
     except OSError as error:
         raise InputError(f"{path} cannot be written ({error.strerror}).") from None
     image = placement.load(path)
-    image.name = PREVIEW
+    image.name = name
     image.reload()
     return image
 
 
 def _path() -> Path:
-    return preferences.data_folder() / "preview.png"
+    return preferences.data_folder() / PREVIEW_FILE
 
 
 def _shows_preview(area: bpy.types.Area) -> bool:

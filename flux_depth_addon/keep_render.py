@@ -8,7 +8,8 @@ their mask with its soft edges, and the two fit each other. Workbench knows no h
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import bpy
@@ -64,9 +65,9 @@ def _rendered(
     check(view.scene, view.camera, layer, view.framing, engine)
     with failure_said("objects to keep"), nothing_touched() as folder:
         copy = still.copied(view.scene, view.camera, layer, view.framing, view.frame)
-        hold_out_others(copy, layer, things)
         set_up(copy)
-        picture = still.rendered(copy, folder)
+        with others_held_out(copy, layer, things):
+            picture = still.rendered(copy, folder)
     if not picture.getchannel("A").getbbox():
         raise InputError(f"“{view.camera.name}” sees none of the objects to keep: look at Preview Mask.")
     return picture
@@ -90,49 +91,77 @@ def quick(copy: bpy.types.Scene) -> None:
 
 
 # Which objects are held out is said by collections of the disposable scene's own: the user's objects are not touched,
-# and what a collection's instance shows goes with the instance.
+# and what a collection's instance shows goes with the instance. What is linked from another file cannot be put into
+# them, or the file would hold it as linked by the user: there its own collections stay, and it says it itself.
+
+Flags = tuple[bool, bool, bool]
+"""Of a view layer's collection: excluded, held out, seen indirectly."""
 
 
-def hold_out_others(copy: bpy.types.Scene, layer_name: str, things: Collection[bpy.types.Object]) -> None:
-    """Give the copy collections of its own, with all that it renders, and hold out whatever is not among these."""
-    layer = copy.view_layers[layer_name]
-    groups: defaultdict[tuple[bool, bool], list[bpy.types.Object]] = defaultdict(list)
-    for thing, (held_out, indirect) in flags_by_object(layer).items():
-        groups[held_out or thing not in things, indirect].append(thing)
-    for thing in set(behind(copy)) - {each for group in groups.values() for each in group}:
-        groups[True, False].append(thing)
-    copy.background_set = None
+@contextmanager
+def others_held_out(copy: bpy.types.Scene, layer_name: str, things: Collection[bpy.types.Object]) -> Iterator[None]:
+    """For the while, have the copy render all that it did, and hold out whatever is not among these."""
+    layer, tops = copy.view_layers[layer_name], [copy.view_layers[layer_name].layer_collection]
+    tops += [scene.view_layers[0].layer_collection for scene in own_backgrounds(copy)]
+    rendered = [each for top in tops for each in rendered_collections(top)]
+    groups = grouped((each for each in rendered if not each.collection.library), things, copy.render.engine)
+    linked: dict[bpy.types.Collection, list[Flags]] = {
+        each.collection: list(flags_below(each)) for each in rendered if each.collection.library
+    }
     leave_collections(copy.collection)
-    for flags, members in groups.items():
-        link_group(copy, layer, members, flags)
-
-
-def flags_by_object(layer: bpy.types.ViewLayer) -> dict[bpy.types.Object, tuple[bool, bool]]:
-    """For every object that this layer renders, whether any of its collections holds it out, or shows it indirectly."""
-    found: dict[bpy.types.Object, tuple[bool, bool]] = {}
-    for collection in rendered_collections(layer.layer_collection):
-        for thing in collection.collection.objects:
-            held_out, indirect = found.get(thing, (False, False))
-            found[thing] = held_out or collection.holdout, indirect or collection.indirect_only
-    return found
+    for (holdout, indirect), members in groups.items():
+        group = bpy.data.collections.new(NAME)
+        for thing in members:
+            group.objects.link(thing)
+        linked[group] = [(False, holdout, indirect)]
+    for collection, flags in linked.items():
+        copy.collection.children.link(collection)
+        made = next(child for child in layer.layer_collection.children if child.collection == collection)
+        give_flags(made, iter(flags))
+    foreign = {thing for collection in linked for thing in collection.all_objects if thing.library}
+    foreign |= set(copy.background_set.objects) if copy.background_set else set()
+    with held_out(foreign.difference(things, *groups.values())):
+        yield
 
 
 def rendered_collections(collection: bpy.types.LayerCollection) -> Iterator[bpy.types.LayerCollection]:
-    """Those below, itself included, that are on: one that is off for renders takes all below with it."""
+    """Those below, itself included, that are on; of what is linked, only the topmost.
+
+    One that is off for renders takes all below with it.
+    """
     if collection.collection.hide_render:
         return
     if not collection.exclude:
         yield collection
-    for child in collection.children:
-        yield from rendered_collections(child)
+    if not collection.collection.library:
+        for child in collection.children:
+            yield from rendered_collections(child)
 
 
-def behind(scene: bpy.types.Scene) -> Iterator[bpy.types.Object]:
-    """What background scenes add to a render, in Blender's own depth of them."""
-    seen = {scene}
-    while (scene := scene.background_set) and scene not in seen:
+def own_backgrounds(copy: bpy.types.Scene) -> Iterator[bpy.types.Scene]:
+    """The scenes behind the copy that this file holds; it is left the first one that is linked."""
+    seen = set[bpy.types.Scene]()
+    while (scene := copy.background_set) and not scene.library:
+        if scene not in seen:
+            yield scene
+        copy.background_set = None if scene in seen else scene.background_set
         seen.add(scene)
-        yield from flags_by_object(scene.view_layers[0])
+
+
+def grouped(
+    collections: Iterable[bpy.types.LayerCollection], things: Collection[bpy.types.Object], engine: str
+) -> dict[tuple[bool, bool], list[bpy.types.Object]]:
+    """The objects of these by what a collection of theirs must be: holding out, seen indirectly."""
+    found: dict[bpy.types.Object, tuple[bool, bool]] = {}
+    for collection in collections:
+        for thing in collection.collection.objects:
+            held_out, indirect = found.get(thing, (False, False))
+            found[thing] = held_out or collection.holdout, indirect or collection.indirect_only
+    groups: defaultdict[tuple[bool, bool], list[bpy.types.Object]] = defaultdict(list)
+    for thing, (held_out, indirect) in found.items():
+        unseen = indirect and engine == "CYCLES"  # where it is held out besides, it is seen; EEVEE shows it in any case
+        groups[not unseen and (held_out or thing not in things), indirect].append(thing)
+    return groups
 
 
 def leave_collections(root: bpy.types.Collection) -> None:
@@ -142,12 +171,29 @@ def leave_collections(root: bpy.types.Collection) -> None:
         root.objects.unlink(thing)
 
 
-def link_group(
-    copy: bpy.types.Scene, layer: bpy.types.ViewLayer, members: list[bpy.types.Object], flags: tuple[bool, bool]
-) -> None:
-    group = bpy.data.collections.new(NAME)
-    for thing in members:
-        group.objects.link(thing)
-    copy.collection.children.link(group)
-    made = next(child for child in layer.layer_collection.children if child.collection == group)
-    made.holdout, made.indirect_only = flags
+def flags_below(collection: bpy.types.LayerCollection) -> Iterator[Flags]:
+    """Its own, and those of all below it, in their order."""
+    yield collection.exclude, collection.holdout, collection.indirect_only
+    for child in collection.children:
+        yield from flags_below(child)
+
+
+def give_flags(collection: bpy.types.LayerCollection, flags: Iterator[Flags]) -> None:
+    for name, value in zip(("exclude", "holdout", "indirect_only"), next(flags), strict=True):
+        if getattr(collection, name) != value:  # to include is to have simulations begin anew
+            setattr(collection, name, value)
+    for child in collection.children:
+        give_flags(child, flags)
+
+
+@contextmanager
+def held_out(things: Collection[bpy.types.Object]) -> Iterator[None]:
+    """Objects of other files, held out for the while."""
+    shown = [thing for thing in things if not thing.is_holdout]
+    try:
+        for thing in shown:
+            thing.is_holdout = True
+        yield
+    finally:
+        for thing in shown:
+            thing.is_holdout = False

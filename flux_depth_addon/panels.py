@@ -10,6 +10,7 @@ from .core.models import Model, Provider
 from .depth_panel import Depth
 from .drawing import Part, elapsed, in_columns, one_line, say
 from .job_panel import STEP_ICONS, draw_job
+from .keep_panel import FLUXDEPTH_UL_keep, Keep
 from .notices import draw_money, draw_notices
 from .prompt import draw_prompt
 from .properties import framing_of, model_of, model_or_none, request_of
@@ -211,9 +212,10 @@ def _panel(space: type, part: type[Part], number: int) -> type:
     return type(name, (space, part, bpy.types.Panel), fields)
 
 
-PARTS = (_Main, _Jobs, Depth, _Camera, _Model, Result, Compare, Restore, _Sent)
+PARTS = (_Main, _Jobs, Depth, _Camera, _Model, Result, Compare, Keep, Restore, _Sent)
 classes = (
     FLUXDEPTH_UL_jobs,
+    FLUXDEPTH_UL_keep,
     *(_panel(space, part, number) for space in (_View3D, _ImageEditor) for number, part in enumerate(PARTS)),
 )
 _register_classes, _unregister_classes = bpy.utils.register_classes_factory(classes)

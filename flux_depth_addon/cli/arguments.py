@@ -20,6 +20,7 @@ def parser() -> argparse.ArgumentParser:
     provenance = verbs.add_parser("provenance", parents=[everywhere], help="what a picture says of itself")
     provenance.add_argument("picture", type=Path, metavar="PICTURE")
     provenance.add_argument("--sidecar", action="store_true", help="write it beside the picture too")
+    _add_keep(verbs.add_parser("keep", parents=[everywhere], help="lay rendered objects over a picture: no network"))
     verbs.add_parser("jobs", parents=[everywhere], help="list the journal")
     verbs.add_parser("resume", parents=[everywhere, _online()], help="finish what was left")
     sandbox = verbs.add_parser("sandbox", parents=[everywhere], help="serve the offline endpoint until stopped")
@@ -77,6 +78,20 @@ def _add_restyle(parser: argparse.ArgumentParser) -> None:
         help="how it was made: in the picture, beside it too, or only that AI made it",
     )
     parser.add_argument("--timeout", type=_seconds, default=600.0, metavar="SECONDS")
+
+
+def _add_keep(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("scene_file", type=Path, metavar="SCENE.blend")
+    picture = parser.add_mutually_exclusive_group(required=True)
+    picture.add_argument("--picture", type=Path, metavar="RESULT.png", help="made from this camera, at this frame")
+    picture.add_argument("--job", metavar="ID", help="its picture, scene, camera and frame")
+    parser.add_argument("--object", action="append", default=[], metavar="NAME", help="what to keep; repeatable")
+    parser.add_argument("--collection", action="append", default=[], metavar="NAME", help="repeatable")
+    parser.add_argument("-o", "--output", type=Path, required=True, metavar="OUT.png")
+    parser.add_argument("--mask", type=Path, metavar="MASK.png", help="write where they are, too")
+    parser.add_argument("--scene", metavar="NAME", help="default: the job's, or the file's active scene")
+    parser.add_argument("--camera", metavar="NAME", help="default: the job's, or the scene's active camera")
+    parser.add_argument("--frame", type=_frame, metavar="N", help="default: the job's, or the file's current frame")
 
 
 def _frame(text: str) -> float:
