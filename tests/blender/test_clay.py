@@ -19,8 +19,6 @@ from .fingerprint import difference, fingerprint, settled
 from .hurting_scenes import HURTING, room
 from .scenes import add_box, empty_scene
 from .test_generate import generate
-from .test_generate import ready as ready
-from .test_untouched import folder as folder
 
 SMALL = Framing(160, 120, 0, 4, 160, 112)
 TAKES_CLAY = "[models.sandbox]\ncontrol = 'either'\n"
@@ -35,7 +33,25 @@ def box() -> bpy.types.Scene:
 
 
 @pytest.fixture
-def takes_clay(ready: bpy.types.Scene, data: Path, part: Callable) -> Iterator[bpy.types.Scene]:
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where everything is written that a test lets Blender write."""
+    (tmp_path / "temporary").mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temporary"))
+    return tmp_path
+
+
+@pytest.fixture
+def ready(fresh_file: bpy.types.Scene, data: Path, part: Callable) -> Iterator[bpy.types.Scene]:
+    """A scene that may generate in the sandbox, with a journal of its own."""
+    fresh_file.flux_depth.model_id, fresh_file.flux_depth.prompt = "sandbox", "a garden"
+    part("watch").unregister()
+    part("watch").register()
+    yield fresh_file
+    part("worker_process").let_go()
+
+
+@pytest.fixture
+def takes_clay(ready: bpy.types.Scene, data: Path, part: Callable) -> bpy.types.Scene:
     """The scene of a model that estimates depth itself."""
     data.mkdir()
     (data / "models.toml").write_text(TAKES_CLAY)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -22,15 +23,26 @@ from bl_ext.user_default.flux_depth.keep_render import View, kept, mask
 from PIL import Image
 
 from .fingerprint import difference, fingerprint, settled
-from .hurting_scenes import BEFORE_5, HURTING
+from .hurting_scenes import BEFORE_5, HURTING, rude
 from .scenes import add, add_box, add_plane, add_sphere, box_mesh, empty_scene
 from .test_clay import at_an_edge
-from .test_untouched import folder as folder
 
 WIDTH, HEIGHT = 96, 64
 FRAME = Framing(WIDTH, HEIGHT, 0, 0, WIDTH, HEIGHT)
 OVERSCANNED = Framing(128, 96, 16, 16, WIDTH, HEIGHT)
 """As a control image has it: the frame, and some more around it."""
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """Where everything is written that a test lets Blender write; rude handlers end with the test."""
+    (tmp_path / "temporary").mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temporary"))
+    yield tmp_path
+    for name in dir(bpy.app.handlers):
+        handlers = getattr(bpy.app.handlers, name)
+        if isinstance(handlers, list) and rude in handlers:
+            handlers.remove(rude)
 
 
 @pytest.fixture
