@@ -21,7 +21,7 @@ class Keep(Part):
         column.prop(settings, "collection")
         layout.operator("flux_depth.preview_mask", icon="IMAGE_ALPHA")
         _draw_keep(layout, context)
-        _draw_nodes(layout, context)
+        _draw_nodes(layout)
 
 
 class FLUXDEPTH_UL_keep(bpy.types.UIList):
@@ -61,8 +61,7 @@ def _draw_keep(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
     say(layout, context, reason or "Renders your scene once, with its own engine. Nothing is sent", "INFO")
 
 
-def _draw_nodes(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
+def _draw_nodes(layout: bpy.types.UILayout) -> None:
     column = layout.column(align=True)
-    row = column if is_narrow(context) else column.row(align=True)
-    row.operator("flux_depth.keep_nodes", icon="NODETREE")
-    row.operator("flux_depth.keep_nodes", text="Into Compositor", icon="NODE_COMPOSITING").insert = True
+    column.operator("flux_depth.keep_nodes", icon="NODETREE")
+    column.operator("flux_depth.keep_nodes", text="Put into Compositor", icon="NODE_COMPOSITING").insert = True

@@ -1,0 +1,53 @@
+"""The pictures of docs/keep.md and docs/control.md, taken like those of shots.py: a person looks at them."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+from PIL import Image
+
+from tests.gui.artist import Artist
+from tests.gui.shots import LOOKED_AT, fit, keep
+from tests.gui.shots import pictured as pictured
+from tests.gui.shots import studio as studio
+
+SLOT = "part('placement').slot_of(bpy.context.scene.camera)"
+
+
+def test_the_armchair_stays_as_rendered(pictured: Artist) -> None:
+    pictured.python(
+        "scene = bpy.context.scene; scene.render.engine = 'CYCLES'; scene.cycles.samples = 48\n"
+        "scene.cycles.use_denoising = False  # Debian's Blender cannot\n"
+        "[thing.select_set(thing.name.startswith('Armchair')) for thing in scene.objects]"
+    )
+    pictured.panel("Keep Objects")
+    pictured.click("flux_depth.keep_add")
+    pictured.click("flux_depth.keep")
+    pictured.wait_until(f"{SLOT}.image.name.endswith('_kept.png')", 240)
+    fit(pictured)
+    keep(pictured.picture(), "keep.jpg")
+    kept = Path(pictured.python(f"bpy.path.abspath({SLOT}.image.filepath)"))
+    keep(Image.open(kept), "kept.png", LOOKED_AT)
+
+
+def test_the_panel_at_its_narrowest(pictured: Artist) -> None:
+    pictured.panel("Keep Objects")
+    left, top, _, height = pictured.box()
+    for begin, end in ((left, left + 400), (left + 400, left + 90)):
+        pictured.drag((begin, top + height // 2), (end, top + height // 2))
+    time.sleep(1)
+    keep(pictured.picture(), "keep-narrow.png", LOOKED_AT)
+
+
+def test_a_clay_render_is_what_the_model_wants(studio: Artist) -> None:
+    studio.python(
+        "settings = bpy.context.scene.flux_depth; settings.control = 'clay'\n"
+        "settings.model_id = 'cometapi:flux-pro-1-0-depth-finetuned'; part('windows').redraw()"
+    )
+    time.sleep(0.5)
+    studio.panel("Depth")
+    studio.click("flux_depth.preview_depth")
+    studio.wait_until("'FLUX Depth Preview' in bpy.data.images", 60)
+    fit(studio)
+    keep(studio.picture(), "control.jpg")
