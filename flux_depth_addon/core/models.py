@@ -31,9 +31,8 @@ Controls = Literal["map", "either"]
 
 
 WANTS: dict[str, str] = {
-    "map": "It wants the depth map: whatever it gets as “{field}” is taken for depth as it stands",
-    "either": "It may estimate depth from “{field}” itself, as from a photograph: a clay render looks more like one, "
-    "the depth map is exact if it is taken as it stands",
+    "map": "This model wants the depth map: it takes “{field}” for depth as it stands",
+    "either": "This model may estimate depth from “{field}” itself, as from a photo: clay looks more like one",
 }
 
 

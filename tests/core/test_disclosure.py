@@ -42,3 +42,9 @@ def test_the_host_is_the_provider_s_own(table: Table, wish: Callable[..., Reques
 def test_no_name_of_the_user_s_is_sent(table: Table, wish: Callable[..., Request]) -> None:
     shown = disclosure(wish(blend="house.blend", scene="Hall", camera="Cam"), table["bfl:flux-pro-1.0-depth"])
     assert not {"house.blend", "Hall", "Cam"} & set(shown.fields.values())
+
+
+def test_what_the_control_image_shows_is_named(table: Table, wish: Callable[..., Request]) -> None:
+    model = table["cometapi:flux-pro-1-0-depth-finetuned"]
+    assert disclosure(wish(), model).picture == "depth map"
+    assert disclosure(wish(control="clay"), model).picture == "clay render"

@@ -61,8 +61,8 @@ def test_a_model_without_a_field_for_a_finished_map_may_get_a_clay_render(table:
 
 
 def test_a_model_says_which_control_image_it_wants_and_why(table: Table) -> None:
-    assert "clay render looks more like one" in table[FINETUNED].wants
-    assert table["bfl:flux-pro-1.0-depth"].wants.startswith("It wants the depth map: whatever it gets as “preproc")
+    assert table[FINETUNED].wants.endswith("from “control_image” itself, as from a photo: clay looks more like one")
+    assert table["bfl:flux-pro-1.0-depth"].wants.startswith("This model wants the depth map: it takes “preproc")
 
 
 def test_a_row_that_says_nothing_of_it_is_sent_no_clay(beside: Beside) -> None:
