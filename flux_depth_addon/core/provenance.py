@@ -57,7 +57,7 @@ MAX_PARTS = 100_000
 SHOWN_PROMPT = 2_000
 """Characters of the prompt that stand in the description too."""
 
-NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+NOT_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 
 
 @dataclass(frozen=True, kw_only=True)
