@@ -18,7 +18,7 @@ from .button import Button, failure
 from .core.errors import InputError
 from .core.framing import MEGAPIXEL, fit
 from .drawing import MOST_LETTERS, Part, distance, in_pixels, letter_size, lines, one_line, say
-from .properties import camera_of, model_id_of, prompt_of, text
+from .properties import UNREADABLE, camera_of, model_id_of, prompt_of, text
 
 if TYPE_CHECKING:
     from bpy.stub_internal.rna_enums import OperatorReturnItems
@@ -195,7 +195,8 @@ def _shown(scene: bpy.types.Scene, values: dict[str, Any]) -> str:
 
 
 def _cut(value: object) -> str:
-    return f"{value:.4g}" if isinstance(value, float) else one_line(str(value))[:60]
+    words = f"{value:.4g}" if isinstance(value, float) else one_line(str(value))[:60]
+    return "".join(letter if letter.isprintable() else UNREADABLE for letter in words)
 
 
 class FLUXDEPTH_OT_restore(Button):

@@ -141,8 +141,10 @@ def worded(record: Record) -> dict[str, str]:
         "Made": record.made,
         "With": record.software,
     }
-    return {
-        name: f"{value:g}" if isinstance(value, float) else str(value)
-        for name, value in words.items()
-        if value not in (None, "")
-    }
+    return {name: _plain(value) for name, value in words.items() if value not in (None, "")}
+
+
+def _plain(value: object) -> str:
+    """Fit for a terminal, which takes a stranger's control characters for orders."""
+    text = f"{value:g}" if isinstance(value, float) else str(value)
+    return "".join(letter if letter.isprintable() or letter == "\n" else "\N{REPLACEMENT CHARACTER}" for letter in text)

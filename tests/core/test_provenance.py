@@ -267,6 +267,14 @@ def test_what_is_too_long_to_be_ours_is_not_taken_for_it(tmp_path: Path, more: i
         record.read(tmp_path / "long.png")
 
 
+def test_no_terminal_takes_orders_from_a_picture(tmp_path: Path) -> None:
+    found = record.read(forged(tmp_path, asked(prompt="a\nb\x1b[2J\r\x9b\u202e", camera="\x07")))
+    assert (record.worded(found)["Prompt"], record.worded(found)["Camera"]) == (
+        "a\nb\ufffd[2J\ufffd\ufffd\ufffd",
+        "\ufffd",
+    )
+
+
 def test_what_a_newer_version_says_besides_is_left_out(tmp_path: Path) -> None:
     newer = asked(holograms=3, depth={"near": 2.0, "fog": 1, "far": None, "curve": "linear"})
     found = record.read(forged(tmp_path, newer))
