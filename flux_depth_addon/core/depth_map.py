@@ -20,6 +20,7 @@ from io import BytesIO
 from math import ceil, floor, log10
 from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
 
+from . import shape
 from .errors import EmptyDepthError, InputError
 
 if TYPE_CHECKING:
@@ -62,11 +63,19 @@ WORTH_SAYING = 1.5
 
 @dataclass(frozen=True)
 class DepthSettings:
-    """How Z becomes grey: distances in metres, None = automatic."""
+    """How Z becomes grey: distances in metres, None = automatic; the shape of the finished map, neutral at first."""
 
     near: float | None = None
     far: float | None = None
     curve: Literal["disparity", "linear"] = "disparity"
+    detail: float = 1.0
+    """How much of the fine relief is kept: 0 none, 1 as rendered, more brings it out."""
+
+    blur: float = 0.0
+    """Its radius (standard deviation) as a share of the height, so that it is the same at every size."""
+
+    gamma: float = 1.0
+    """What the greys are raised to: above 1 the distance sinks into black, below 1 it is told apart more."""
 
 
 @dataclass(frozen=True)
@@ -101,11 +110,17 @@ def normalise(z: Depths, settings: DepthSettings) -> tuple[Depths, Verdict]:
 
 
 def control_image(z: Depths, settings: DepthSettings) -> tuple[Image.Image, Verdict]:
-    """The control image, 8-bit RGB with R = G = B, and the verdict on it. Raises what `normalise` raises."""
+    """The control image, 8-bit RGB with R = G = B, and the verdict on it. Raises what `normalise` raises.
+
+    The verdict is on the depth itself, before it is shaped: a map that says less on purpose is no worse a range.
+    """
     import numpy as np
     from PIL import Image
 
+    form = {"detail": settings.detail, "blur": settings.blur, "gamma": settings.gamma}
+    shape.check(**form)
     values, verdict = normalise(z, settings)
+    values = shape.shaped(values, z < np.inf, **form)
     values *= 255
     values += 0.5  # the cast drops the fraction: this rounds
     grey = Image.fromarray(values.astype(np.uint8))
@@ -255,7 +270,7 @@ def _advice(hits: Depths, settings: DepthSettings, use: _Use) -> DepthSettings |
 
 def _trials(hits: Depths, settings: DepthSettings) -> Iterator[DepthSettings]:
     """These settings, then automatic ones, and of each one distance that leaves out more and more hits."""
-    for start in (settings, DepthSettings(curve=settings.curve)):
+    for start in (settings, replace(settings, near=None, far=None)):
         yield start
         for share in (0.01, 0.02, 0.05, 0.1, 0.2):
             yield replace(start, far=_two_digits(_at(hits, 1 - share), ceil))
