@@ -8,8 +8,8 @@ if TYPE_CHECKING:
     from types import ModuleType
 
 MODULES = (
-    "preferences_panel", "properties", "prompt", "operators", "compare", "keep", "keep_buttons", "offer", "upkeep",
-    "restore", "panels", "watch",
+    "preferences_panel", "properties", "faithfulness", "prompt", "chips", "preset_menu", "operators", "compare", "keep",
+    "keep_buttons", "offer", "upkeep", "restore", "panels", "watch",
 )  # fmt: skip
 """What Blender is shown, in this order; unregistered in the opposite one."""
 

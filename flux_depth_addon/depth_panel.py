@@ -4,6 +4,7 @@ import bpy
 
 from . import depth_preview
 from .drawing import Part, distance, in_columns, say
+from .faithfulness import draw_shape
 from .properties import model_or_none
 
 
@@ -23,6 +24,7 @@ class Depth(Part):
         _draw_end(column, settings, "near")
         _draw_end(column, settings, "far")
         column.prop(settings, "curve")
+        draw_shape(column, context)
         column.prop(settings, "engine")
         column.prop(context.window_manager, "flux_depth_range", text="Show Range in View")
         row = layout.row(align=True)

@@ -5,10 +5,12 @@ from typing import TYPE_CHECKING
 import bpy
 
 from . import obstacles, preferences, watch
+from .chips import draw_beside_prompt
 from .core.errors import InputError
 from .core.models import Model, Provider
 from .depth_panel import Depth
 from .drawing import Part, elapsed, in_columns, one_line, say
+from .faithfulness import draw_dial
 from .job_panel import STEP_ICONS, draw_job
 from .keep_panel import FLUXDEPTH_UL_keep, Keep
 from .notices import draw_money, draw_notices
@@ -44,7 +46,9 @@ class _Main(Part):
             _draw_doors(layout, context, model.provider)
         column = layout.column()
         draw_prompt(column, context)
+        draw_beside_prompt(column, context)
         column.prop(settings, "model", text="")
+        draw_dial(column, context)
         if model is None:
             say(layout, context, obstacles.obstacle(context), "ERROR")
         elif model.warning:

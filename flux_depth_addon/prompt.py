@@ -71,7 +71,7 @@ def put(scene: bpy.types.Scene, words: str) -> None:
         scene.flux_depth.prompt = words
 
 
-class _PromptButton(Button):
+class PromptButton(Button):
     """A button that changes the prompt"""
 
     bl_options = {"UNDO"}  # with REGISTER, a change in Adjust Last Operation would paste again
@@ -83,7 +83,7 @@ class _PromptButton(Button):
         return context.scene.is_editable
 
 
-class FLUXDEPTH_OT_edit_prompt(_PromptButton):
+class FLUXDEPTH_OT_edit_prompt(PromptButton):
     """Write the prompt in the Text Editor, in as many lines as it takes. The panel shows it as you type"""
 
     bl_idname = "flux_depth.edit_prompt"
@@ -93,7 +93,7 @@ class FLUXDEPTH_OT_edit_prompt(_PromptButton):
         _show(_own_text(context.scene))
 
 
-class FLUXDEPTH_OT_paste_prompt(_PromptButton):
+class FLUXDEPTH_OT_paste_prompt(PromptButton):
     """Replace the prompt with the clipboard's text, all lines of it"""
 
     bl_idname = "flux_depth.paste_prompt"
@@ -109,7 +109,7 @@ class FLUXDEPTH_OT_paste_prompt(_PromptButton):
             self.report({"WARNING"}, "Pasted without what was not text in it")
 
 
-class FLUXDEPTH_OT_fold_prompt(_PromptButton):
+class FLUXDEPTH_OT_fold_prompt(PromptButton):
     """Put the prompt back into the one-line field. Line breaks become spaces"""
 
     bl_idname = "flux_depth.fold_prompt"
@@ -124,6 +124,25 @@ class FLUXDEPTH_OT_fold_prompt(_PromptButton):
         settings.prompt_text = None
         if _is_ours_alone(written):
             bpy.data.texts.remove(written)
+
+
+def append(scene: bpy.types.Scene, words: str) -> None:
+    """Put words at the prompt's end, after a comma, in the field or in its text. Raises InputError for too many."""
+    from .core.request import MAX_PROMPT
+
+    settings = scene.flux_depth
+    longer = with_ending(prompt_of(settings), words)
+    if len(longer) > MAX_PROMPT:
+        raise InputError(f"The prompt would be longer than {MAX_PROMPT:,} characters, the most that can be sent.")
+    if text_of(settings):
+        _write(_own_text(scene), longer)
+    else:
+        settings.prompt = longer
+
+
+def with_ending(prompt: str, words: str) -> str:
+    """The prompt with these words after it."""
+    return f"{prompt.rstrip().rstrip(',')}, {words}" if prompt.strip() else words
 
 
 def cleaned(clipboard: str) -> tuple[str, bool]:

@@ -273,14 +273,15 @@ def framing_of(scene: bpy.types.Scene, model: Model, camera: bpy.types.Object | 
 
 
 def depth_settings_of(scene: bpy.types.Scene) -> "DepthSettings":
-    """Near, far and curve as set; near and far in metres, whatever unit the scene shows."""
+    """Near, far, curve and shape as set; near and far in metres, whatever unit the scene shows."""
     from .capture import metres
     from .core.depth_map import DepthSettings
+    from .faithfulness import shape_of
 
     settings = scene.flux_depth
     near = settings.near * metres(scene) if settings.use_near else None
     far = settings.far * metres(scene) if settings.use_far else None
-    return DepthSettings(near=near, far=far, curve=choice_of(settings, "curve"))
+    return DepthSettings(near=near, far=far, curve=choice_of(settings, "curve"), **shape_of(scene))
 
 
 def request_of(

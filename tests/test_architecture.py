@@ -45,6 +45,8 @@ ARROWS = {
     "depth_map": {"errors", "shape"},
     "shape": {"errors"},
     "faithfulness": set(),
+    "preset": {"errors"},
+    "facts": set(),
     "provenance": {"errors"},
     "core_dump": set(),
     "sandbox": {"core_dump"},

@@ -1,9 +1,10 @@
-"""The dial says truly what it sets, and the shape of a map keeps what it promises: its background, edges, neutrality."""
+"""The dial says truly what it sets; a shaped map keeps its background and its edges, and a neutral one its bytes."""
 
 from __future__ import annotations
 
 import json
 from dataclasses import replace
+from itertools import pairwise
 from math import inf, nan
 
 import numpy as np
@@ -246,7 +247,7 @@ def test_the_dial_goes_from_exact_to_inspired_and_begins_where_nothing_is_change
 
 
 def test_every_stop_is_looser_than_the_one_before() -> None:
-    for one, next_one in zip(STOPS, STOPS[1:], strict=False):
+    for one, next_one in pairwise(STOPS):
         assert next_one.guidance < one.guidance
         assert next_one.detail <= one.detail
         assert next_one.blur >= one.blur
