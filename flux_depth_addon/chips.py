@@ -11,6 +11,7 @@ from bpy.props import BoolProperty, StringProperty
 from . import windows
 from .drawing import letter_size, one_line, room_in, say, width_of
 from .prompt import PromptButton, append
+from .properties import camera_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -94,7 +95,7 @@ class FLUXDEPTH_OT_scene_facts(PromptButton):
         if self.hide:
             shown.pop(context.scene.session_uid, None)
         else:
-            shown[context.scene.session_uid] = gather(context.scene, context.view_layer)
+            shown[context.scene.session_uid] = gather(context.scene, context.view_layer, camera_of(context.scene))
         windows.redraw()
 
 

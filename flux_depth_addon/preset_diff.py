@@ -17,14 +17,23 @@ from .properties import FLUXDEPTH_PG_settings, model_id_of, prompt_of
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from .core.models import Table
     from .core.preset import Preset, Value
 
 SUBDIR = "flux_depth"
 OWNERS: dict[str, type] = {"settings": FLUXDEPTH_PG_settings, "shape": FLUXDEPTH_PG_shape}
 DIALS = (
-    *("settings.model_id", "settings.steps", "settings.guidance", "settings.prompt_upsampling"),
-    *("settings.output_format", "settings.megapixels", "settings.curve", "settings.engine"),
-    *("shape.detail", "shape.blur", "shape.gamma"),
+    "settings.model_id",
+    "settings.steps",
+    "settings.guidance",
+    "settings.prompt_upsampling",
+    "settings.output_format",
+    "settings.megapixels",
+    "settings.curve",
+    "settings.engine",
+    "shape.detail",
+    "shape.blur",
+    "shape.gamma",
 )
 """What a preset may set. Not a key, an address, a folder, a camera, a seed, a distance, a fine-tune, a content filter:
 those are of a person, a scene, or nobody else's to choose."""
@@ -61,7 +70,7 @@ def look(scene: bpy.types.Scene, preset: Preset) -> Look:
     """What the preset would change in this scene."""
     from .core.preset import ENDING, ending_of
 
-    values, notes = fitting(preset)
+    values, notes = fitting(preset, preferences.table())
     changes = [_change(scene, place, value) for place, value in values.items() if place != ENDING]
     ending = ending_of(values.get(ENDING)) or ""
     return Look(
@@ -71,12 +80,12 @@ def look(scene: bpy.types.Scene, preset: Preset) -> Look:
     )
 
 
-def fitting(preset: Preset) -> tuple[dict[str, Value], list[str]]:
+def fitting(preset: Preset, table: Table) -> tuple[dict[str, Value], list[str]]:
     """The values that this version knows and takes, and a sentence about each kind of others."""
     from .core.preset import ENDING, ending_of
 
     known = {place: value for place, value in preset.values.items() if place in (*DIALS, ENDING)}
-    problems = {place: _problem(place, value) for place, value in known.items() if place != ENDING}
+    problems = {place: _problem(place, value, table) for place, value in known.items() if place != ENDING}
     if ENDING in known and ending_of(known[ENDING]) is None:
         problems[ENDING] = "Its words for the prompt are too long, or no text: they are left out"
     notes = [problem for problem in problems.values() if problem]
@@ -89,10 +98,10 @@ def fitting(preset: Preset) -> tuple[dict[str, Value], list[str]]:
     return {place: value for place, value in known.items() if not problems.get(place)}, notes
 
 
-def _problem(place: str, value: Value) -> str:
+def _problem(place: str, value: Value, table: Table) -> str:
     """Why a setting cannot have that value, or nothing."""
     if place == "settings.model_id":
-        fits = isinstance(value, str) and value in preferences.table().models
+        fits = isinstance(value, str) and value in table.models
         return "" if fits else "Its model is not in the table of models: yours is left as it is"
     return "" if _fits(place, value) else f"{_label(place)} is not what this version takes, and is left as it is"
 
@@ -161,7 +170,7 @@ def apply(scene: bpy.types.Scene, seen: Look) -> None:
 def of_scene(scene: bpy.types.Scene) -> dict[str, Value]:
     """What a preset of this scene's settings holds; a menu that a file has set to nothing is left out."""
     values = {place: _now(scene, place) for place in DIALS}
-    return {place: value for place, value in values.items() if not _problem(place, value)}
+    return {place: value for place, value in values.items() if not _problem(place, value, preferences.table())}
 
 
 def files() -> list[Path]:

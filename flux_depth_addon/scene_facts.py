@@ -10,7 +10,7 @@ import bpy
 
 from .capture import is_panoramic
 from .core.facts import Fact, chosen, lens_words, sun_words, words_of
-from .properties import camera_of, text
+from .properties import text
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -32,9 +32,9 @@ HORIZON = -0.5
 """Degrees: a sun light that is lower shines upwards, and is no sun."""
 
 
-def gather(scene: bpy.types.Scene, view_layer: bpy.types.ViewLayer) -> list[Fact]:
+def gather(scene: bpy.types.Scene, view_layer: bpy.types.ViewLayer, camera: bpy.types.Object | None) -> list[Fact]:
     """The facts that a prompt may want, most telling first; none that is not known."""
-    camera, homes = camera_of(scene), _homes(scene)
+    homes = _homes(scene)
     things = _in_view(scene, camera, [thing for thing in view_layer.objects if _is_rendered(thing, homes)])
     return chosen([*_of_camera(scene, camera), *_of_light(scene, view_layer), *_of_things(things, homes)])
 

@@ -35,6 +35,8 @@ def _outcome_of(arguments: argparse.Namespace) -> tuple[dict[str, Any], int]:
     try:
         if arguments.json:
             check_writable(arguments.json, {arguments.json.suffix.lower()})
+        if "preset" in arguments:
+            import_module(".dials", __package__).complete(arguments)
         return import_module(f".{arguments.verb}", __package__).run(arguments)
     except FluxDepthError as error:
         say(f"Error: {error}")

@@ -21,6 +21,8 @@ def parser() -> argparse.ArgumentParser:
     provenance.add_argument("picture", type=Path, metavar="PICTURE")
     provenance.add_argument("--sidecar", action="store_true", help="write it beside the picture too")
     _add_keep(verbs.add_parser("keep", parents=[everywhere], help="lay rendered objects over a picture: no network"))
+    verbs.add_parser("presets", parents=[everywhere], help="list the presets")
+    verbs.add_parser("facts", parents=[everywhere, _scene()], help="print what a prompt could say of the scene")
     verbs.add_parser("jobs", parents=[everywhere], help="list the journal")
     verbs.add_parser("resume", parents=[everywhere, _online()], help="finish what was left")
     sandbox = verbs.add_parser("sandbox", parents=[everywhere], help="serve the offline endpoint until stopped")
@@ -41,25 +43,37 @@ def _online() -> argparse.ArgumentParser:
     return parser
 
 
-def _shared() -> argparse.ArgumentParser:
+def _scene() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(add_help=False)
     parser.add_argument("scene_file", type=Path, metavar="SCENE.blend")
     parser.add_argument("--scene", metavar="NAME", help="default: the file's active scene")
     parser.add_argument("--camera", metavar="NAME", help="default: the scene's active camera")
     parser.add_argument("--frame", type=_frame, metavar="N", help="default: the file's current frame")
+    return parser
+
+
+def _shared() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(add_help=False, parents=[_scene()])
     parser.add_argument("--near", type=float, metavar="METRES", help="default: from the depths in view")
     parser.add_argument("--far", type=float, metavar="METRES", help="default: from the depths in view")
     parser.add_argument("--control", choices=("depth", "clay"), default="depth", help="what the model is shown")
-    parser.add_argument("--curve", choices=("disparity", "linear"), default="disparity")
-    parser.add_argument("--engine", choices=("workbench", "cycles", "scene"), default="workbench", type=str.lower)
+    parser.add_argument("--curve", choices=("disparity", "linear"))
+    parser.add_argument("--engine", choices=("workbench", "cycles", "scene"), type=str.lower)
     parser.add_argument("--megapixels", type=float, metavar="MP", help="default: the most that the model takes")
+    parser.add_argument("--preset", metavar="NAME|FILE", help="a preset's settings, where nothing else is said")
+    parser.add_argument(
+        "--faithfulness", metavar="STOP", help="exact, close, balanced, loose or inspired", type=str.lower
+    )
+    parser.add_argument("--detail", type=float, metavar="X", help="fine relief: 0 none, 1 as rendered, up to 3")
+    parser.add_argument("--blur", type=float, metavar="SHARE", help="of the map's height, up to 0.1")
+    parser.add_argument("--gamma", type=float, metavar="X", help="above 1, the distance sinks into black")
     return parser
 
 
 def _add_restyle(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="OUT.png")
     parser.add_argument("--prompt", required=True, metavar="TEXT")
-    parser.add_argument("--provider", default="cometapi", metavar="{cometapi,bfl,sandbox}")
+    parser.add_argument("--provider", metavar="{cometapi,bfl,sandbox}", help="default: cometapi")
     parser.add_argument("--url", default="", metavar="BASE", help="a base address in place of the provider's own")
     parser.add_argument("--model", default="", metavar="NAME", help="default: the provider's first")
     parser.add_argument("--seed", type=int, metavar="N")
@@ -68,9 +82,9 @@ def _add_restyle(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--guidance", type=float, metavar="X")
     parser.add_argument("--finetune-id", default="", metavar="ID")
     parser.add_argument("--finetune-strength", type=float, metavar="X")
-    parser.add_argument("--prompt-upsampling", action="store_true")
+    parser.add_argument("--prompt-upsampling", action=argparse.BooleanOptionalAction)
     parser.add_argument("--safety-tolerance", type=int, metavar="N")
-    parser.add_argument("--output-format", choices=("png", "jpeg"), default="png")
+    parser.add_argument("--output-format", choices=("png", "jpeg"))
     parser.add_argument(
         "--provenance",
         choices=("picture", "sidecar", "mark"),

@@ -62,7 +62,8 @@ def framing_of(
 def depth_settings(arguments: argparse.Namespace) -> DepthSettings:
     from ..core.depth_map import DepthSettings
 
-    return DepthSettings(near=arguments.near, far=arguments.far, curve=arguments.curve)
+    shape = {name: getattr(arguments, name) for name in ("detail", "blur", "gamma")}
+    return DepthSettings(near=arguments.near, far=arguments.far, curve=arguments.curve, **shape)
 
 
 def control_image(

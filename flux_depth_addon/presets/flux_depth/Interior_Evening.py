@@ -1,13 +1,12 @@
 import bpy
-
 settings = bpy.context.scene.flux_depth
 shape = bpy.context.scene.flux_depth_shape
 
 settings.steps = 50
 settings.guidance = 15.0
 settings.prompt_upsampling = False
-settings.curve = "disparity"
+settings.curve = 'disparity'
 shape.detail = 1.0
 shape.blur = 0.0
 shape.gamma = 1.0
-ending = "interior photography in the evening, warm lamps, soft shadows"
+ending = 'interior photography in the evening, warm lamps, soft shadows'

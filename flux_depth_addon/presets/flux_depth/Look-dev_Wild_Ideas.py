@@ -1,12 +1,11 @@
 import bpy
-
 settings = bpy.context.scene.flux_depth
 shape = bpy.context.scene.flux_depth_shape
 
 settings.steps = 25
 settings.guidance = 3.5
 settings.prompt_upsampling = True
-settings.curve = "disparity"
+settings.curve = 'disparity'
 shape.detail = 0.0
 shape.blur = 0.03
 shape.gamma = 1.5
