@@ -83,7 +83,7 @@ class FLUXDEPTH_OT_apply_preset(Button):
     bl_label = "Apply Preset"
     bl_options = {"UNDO"}
 
-    filepath: StringProperty(subtype="FILE_PATH", options={"HIDDEN", "SKIP_SAVE"})
+    filepath: StringProperty(options={"HIDDEN", "SKIP_SAVE"})
     preset_name = ""
     seen: Look | None = None
 
