@@ -141,8 +141,10 @@ def append(scene: bpy.types.Scene, words: str) -> None:
 
 
 def with_ending(prompt: str, words: str) -> str:
-    """The prompt with these words after it."""
-    return f"{prompt.rstrip().rstrip(',')}, {words}" if prompt.strip() else words
+    """The prompt with these words after it; a comma between, unless it ends in a mark of its own."""
+    said = prompt.rstrip()
+    between = "" if not said else " " if said[-1] in ".,;:!?" else ", "
+    return f"{said}{between}{words}"
 
 
 def cleaned(clipboard: str) -> tuple[str, bool]:

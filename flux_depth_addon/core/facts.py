@@ -36,7 +36,7 @@ GIVEN = frozenset(
 )
 """Names that Blender gives by itself: they say little, so they come last."""
 
-NUMBER = re.compile(r"(\.\d{3,4}|[. ]0\d{1,3})$")
+NUMBER = re.compile(r"(\.\d{3,4}|[. ]0\d{1,5})$")
 """At a name's end: Blender's .001, and 01 as people count. A level 2 is no second level."""
 
 
