@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import bpy
 from bpy.app.handlers import persistent
 from bpy.props import BoolProperty, StringProperty
 
 from . import windows
-from .drawing import letter_size, one_line, room_in, say, width_of
+from .drawing import is_narrow, letter_size, one_line, room_in, say, width_of
 from .prompt import PromptButton, append
 from .properties import camera_of
 
@@ -41,12 +41,12 @@ shown: dict[int, list[Fact]] = {}
 def draw_beside_prompt(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
     """What helps to write a prompt: the facts of the scene, and presets; and the chips, while they are shown."""
     are_shown = context.scene.session_uid in shown
-    row = layout.row()
-    facts = row.row(align=True)
+    parts = layout.column() if is_narrow(context) else layout.split(factor=0.56)
+    facts = parts.row(align=True)
     facts.operator("flux_depth.scene_facts", icon="VIEWZOOM", depress=are_shown).hide = are_shown
     if are_shown:
         facts.operator("flux_depth.scene_facts", text="", icon="FILE_REFRESH").hide = False
-    row.popover("FLUXDEPTH_PT_presets", text="Presets", icon="PRESET")
+    parts.popover("FLUXDEPTH_PT_presets", text="Presets", icon="PRESET")
     _draw_chips(layout, context)
 
 
@@ -106,6 +106,11 @@ class FLUXDEPTH_OT_insert_fact(PromptButton):
     bl_label = "Insert into Prompt"
 
     words: StringProperty(options={"HIDDEN", "SKIP_SAVE"})
+
+    @classmethod
+    def description(cls, _context: bpy.types.Context, properties: bpy.types.OperatorProperties) -> str:
+        """The tooltip: the words whole, which a narrow chip cuts."""
+        return f"Put “{one_line(cast('FLUXDEPTH_OT_insert_fact', properties).words)}” at the end of the prompt"
 
     def run(self, context: bpy.types.Context) -> None:
         append(context.scene, one_line(self.words))

@@ -129,7 +129,7 @@ class FLUXDEPTH_OT_apply_preset(Button):
 def _draw_changes(column: bpy.types.UILayout, context: bpy.types.Context, seen: Look) -> None:
     for label, words in lines_of(context.scene, seen):
         row = column.split(factor=0.32)
-        row.label(text=label)
+        _draw_words(row.column(align=True), context, label, share=0.32)
         _draw_words(row.column(align=True), context, words, share=0.66)
     if not (seen.changes or seen.ending):
         column.label(text="All that it can set is set so")
