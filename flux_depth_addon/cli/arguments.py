@@ -23,6 +23,7 @@ def parser() -> argparse.ArgumentParser:
     _add_keep(verbs.add_parser("keep", parents=[everywhere], help="lay rendered objects over a picture: no network"))
     verbs.add_parser("presets", parents=[everywhere], help="list the presets")
     verbs.add_parser("facts", parents=[everywhere, _scene()], help="print what a prompt could say of the scene")
+    _add_shot(verbs.add_parser("shot", parents=[everywhere, _online(), shared], help="the missing frames of a shot"))
     verbs.add_parser("jobs", parents=[everywhere], help="list the journal")
     verbs.add_parser("resume", parents=[everywhere, _online()], help="finish what was left")
     sandbox = verbs.add_parser("sandbox", parents=[everywhere], help="serve the offline endpoint until stopped")
@@ -73,6 +74,19 @@ def _shared() -> argparse.ArgumentParser:
 def _add_restyle(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="OUT.png")
     parser.add_argument("--prompt", required=True, metavar="TEXT")
+    _add_dials(parser)
+
+
+def _add_shot(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("-o", "--output", type=Path, required=True, metavar="FOLDER", help="its frames bear its name")
+    parser.add_argument("--prompt", default="", metavar="TEXT", help="begins the shot; without it, it is gone on with")
+    parser.add_argument("--frames", default="", metavar="A-B[:STEP]", help="of the whole shot; default: the scene's")
+    parser.add_argument("--resume-at", type=int, metavar="N", help="leave out the frames before this one")
+    parser.add_argument("--lock-only", action="store_true", help="find range and seed: no network, no key, free")
+    _add_dials(parser)
+
+
+def _add_dials(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--provider", metavar="{cometapi,bfl,sandbox}", help="default: cometapi")
     parser.add_argument("--url", default="", metavar="BASE", help="a base address in place of the provider's own")
     parser.add_argument("--model", default="", metavar="NAME", help="default: the provider's first")

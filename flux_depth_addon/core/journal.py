@@ -15,7 +15,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self
 
-from . import receipt
+from . import claim, receipt
 from .causes import failure
 from .database import FILE, Database, folded
 from .entry import Entry, new_job, path_like, write_control
@@ -309,14 +309,22 @@ class Journal:
             raise failure("over_cap", cap=cap_usd, spent=spent)
 
     def _note(self, job: Job) -> None:
-        """Keep the job's receipt up to date: when it is about to be sent, taken, or ended; raises JournalError."""
+        """Keep the job's receipt up to date: when it is about to be sent, taken, or ended.
+
+        Raises JournalError, and InputError where another computer has sent this frame of a shot.
+        """
         state = (job.remote_id, job.step if job.is_final else Step.SUBMIT)
+        if job.submit_started is None and job.id in self._noted:  # it was not taken: nobody need wait for it
+            del self._noted[job.id]
+            claim.release(job)
         if job.submit_started is None or self._noted.get(job.id) == state:
             return
+        claim.note(job)
         try:
             receipt.write(job)
         except OSError as error:
             if not job.remote_id and not job.is_final:  # then nothing is sent: its id would have no safe place
+                claim.release(job)
                 raise JournalError(f"{job.folder} cannot be written ({error.strerror}). Nothing was sent.") from None
         else:
             self._noted[job.id] = state

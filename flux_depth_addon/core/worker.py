@@ -12,9 +12,10 @@ import json
 import sys
 import threading
 import time
-from collections.abc import Callable, Container, Iterable
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Container, Iterable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +23,7 @@ from . import job as jobs
 from .client import Client
 from .connection import note_connection
 from .core_dump import forbid_core_dumps
-from .errors import FluxDepthError, JournalError, TryLaterError
+from .errors import DamagedJournalError, FluxDepthError, JournalError, TryLaterError
 from .journal import LEASE_SECONDS, Journal, LostJobError
 from .models import Table, load
 from .picture import load_codecs
@@ -30,13 +31,14 @@ from .picture import load_codecs
 if TYPE_CHECKING:
     from .sandbox import Sandbox
 
-__all__ = ["Worker", "main", "step"]
+__all__ = ["Worker", "finish", "main", "step"]
 
 SLOTS = 24
 """The most tasks a Black Forest Labs account may have at once."""
 
 IDLE_SECONDS = 60.0
 LONGEST_SLEEP = 0.5
+SHORTEST_SLEEP = 0.05
 SAVE_SECONDS = 600
 """How long a full disk is waited for with something to save."""
 
@@ -64,6 +66,74 @@ def _save(job: jobs.Job, journal: Journal) -> None:
             time.sleep(1.0)
         else:
             return
+
+
+class _Crew:
+    """Advances a few jobs of a journal and no others, many at once, until nothing more will happen to any of them."""
+
+    def __init__(self, asked: Iterable[jobs.Job], client: Client, journal: Journal) -> None:
+        self.left = {job.id: job for job in asked if not job.is_final}
+        self._client, self._journal = client, journal
+        self._flying: dict[Future[None], str] = {}
+        self._kept = time.time()
+
+    def round(self, pool: ThreadPoolExecutor) -> list[jobs.Job]:
+        """Start what is due, wait a moment, and tell what came of what was started before."""
+        self._keep()
+        busy = set(self._flying.values())
+        due = [job_id for job_id, job in self.left.items() if job.due <= time.time() and job_id not in busy]
+        theirs = [job_id for job_id in due[: SLOTS - len(busy)] if not self._start(pool, job_id)]
+        changed = [self._look(job_id, again=LONGEST_SLEEP) for job_id in theirs]
+        if not self._flying:
+            time.sleep(self._pause())
+        for future in wait(self._flying, self._pause(), FIRST_COMPLETED).done:
+            changed.append(self._look(self._flying.pop(future)))
+        return changed
+
+    def _keep(self) -> None:
+        if abs(time.time() - self._kept) > LEASE_SECONDS / 4:
+            self._journal.keep(tuple(self._flying.values()))
+            self._kept = time.time()
+
+    def _start(self, pool: ThreadPoolExecutor, job_id: str) -> bool:
+        """Whether it was ours to start: else the worker of an open Blender has it, or a dead one's lease runs out."""
+        if claimed := self._journal.claim(job_id=job_id):
+            self._flying[pool.submit(step, claimed, self._client, self._journal)] = job_id
+        return claimed is not None
+
+    def _look(self, job_id: str, again: float = SHORTEST_SLEEP) -> jobs.Job:
+        """Not claimed again before so many seconds have passed."""
+        job = self._journal.get(job_id)
+        self.left[job_id] = replace(job, due=max(job.due, time.time() + again))
+        return job
+
+    def _pause(self) -> float:
+        busy = set(self._flying.values())
+        soonest = min((job.due for job_id, job in self.left.items() if job_id not in busy), default=float("inf"))
+        return min(max(soonest - time.time(), 0.01), LONGEST_SLEEP)
+
+
+def finish(asked: Iterable[jobs.Job], client: Client, journal: Journal) -> Iterator[jobs.Job]:
+    """Advance these jobs, many at once, in this process, until nothing more will happen to any; each as it changes.
+
+    An interruption waits for the steps that are being taken: their answers may hold the id of what was paid for.
+    """
+    crew = _Crew(asked, client, journal)
+    trouble = time.monotonic()
+    with ThreadPoolExecutor(SLOTS, thread_name_prefix="job") as pool:
+        while crew.left:
+            try:
+                changed = crew.round(pool)
+            except JournalError as error:  # locked, or a full disk: both pass, and paid pictures do not wait for long
+                if isinstance(error, DamagedJournalError) or time.monotonic() - trouble > SAVE_SECONDS:
+                    raise
+                time.sleep(1.0)
+                continue
+            for job in changed:
+                if job.is_final:
+                    del crew.left[job.id]
+                yield job
+            trouble = time.monotonic()
 
 
 class Worker:
