@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 MODULES = (
     "preferences_panel", "properties", "faithfulness", "prompt", "chips", "preset_menu", "operators", "compare", "keep",
-    "keep_buttons", "offer", "upkeep", "restore", "panels", "watch",
+    "keep_buttons", "shot", "shot_buttons", "offer", "upkeep", "restore", "panels", "watch",
 )  # fmt: skip
 """What Blender is shown, in this order; unregistered in the opposite one."""
 

@@ -72,12 +72,17 @@ def unplaced() -> list[Job]:
 
 def place(jobs: list[Job]) -> None:
     """Lay pictures where the open file wants them."""
+    from .core.claim import place_of
+
     for job in jobs:
+        if place_of(job.output):  # a shot is looked at as a whole
+            continue
         with suppress(InputError):  # deleted meanwhile: the list says so when it is asked to show it
             placement.place(job)
         if (job.finished or 0) < _opened:
             news[job.id] = job
-    _push_undo()
+    if not all(place_of(job.output) for job in jobs):
+        _push_undo()
     _were_shown(jobs)
 
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image as PictureImage
 
     from .capture import Engine
-    from .core.depth_map import Verdict
+    from .core.depth_map import DepthSettings, Verdict
     from .core.framing import Framing
     from .core.request import Control, Request
 
@@ -146,6 +146,18 @@ def found_in(scene: bpy.types.Scene, verdict: Verdict) -> tuple[float, float]:
     from .capture import metres
 
     return verdict.near / metres(scene), verdict.far / metres(scene)
+
+
+def units(scene: bpy.types.Scene, depth: DepthSettings) -> tuple[float, float]:
+    """Near and far of these settings in Blender units; 0 for what is not set."""
+    from .capture import metres
+
+    return (depth.near or 0) / metres(scene), (depth.far or 0) / metres(scene)
+
+
+def camera_of_view(view: View) -> bpy.types.Object:
+    """Its camera as it is now."""
+    return cast("bpy.types.Object", _by_uid(bpy.data.objects, view.camera))
 
 
 def set_end(scene: bpy.types.Scene, end: str, units: float) -> None:

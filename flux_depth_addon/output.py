@@ -21,6 +21,13 @@ NAME_BYTES = 48
 def output_of(request: Request) -> Path:
     """Where the picture will go; raises InputError while nothing is spent when it could not be written there."""
     folder = preferences.output_folder(bpy.data.filepath)
+    check_folder(folder)
+    name = f"{in_file_name(request.scene)}_{in_file_name(request.camera)}_{int(request.frame):04d}"
+    return folder / f"{name}_{{id}}.png"
+
+
+def check_folder(folder: Path) -> None:
+    """Raises InputError for a folder that cannot be written."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         TemporaryFile(dir=folder).close()
@@ -29,11 +36,9 @@ def output_of(request: Request) -> Path:
             f"{folder} cannot be written ({error.strerror}): choose another folder in the preferences. "
             "Nothing was sent."
         ) from None
-    name = f"{_in_file_name(request.scene)}_{_in_file_name(request.camera)}_{int(request.frame):04d}"
-    return folder / f"{name}_{{id}}.png"
 
 
-def _in_file_name(name: str) -> str:
+def in_file_name(name: str) -> str:
     """A data-block's name as part of a file's: without what a path, a template or a terminal would take for its own."""
     shown = "".join(letter if letter.isprintable() else "_" for letter in name)
     return bpy.path.clean_name(shown).encode()[:NAME_BYTES].decode(errors="ignore")

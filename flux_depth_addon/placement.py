@@ -100,9 +100,13 @@ def _show_in_new_window(name: str) -> None:
 
 def put_behind(camera: bpy.types.Object, path: Path) -> bpy.types.CameraBackgroundImage:
     """Lay a picture exactly on the camera's frame, in the one slot that is ours. Raises InputError."""
+    return lay_behind(camera, load(path, CAMERA_COLOURS))
+
+
+def lay_behind(camera: bpy.types.Object, image: bpy.types.Image) -> bpy.types.CameraBackgroundImage:
+    """The same with an image that is loaded. Raises InputError."""
     if not camera.data.is_editable:
         raise InputError(f"The camera “{camera.name}” is linked from another file and cannot hold a background image.")
-    image = load(path, CAMERA_COLOURS)
     image[MARK] = True
     slot = slot_of(camera) or _new_slot(camera)
     _lay_on_frame(slot)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 ADDED = {
     "Scene(ID, bpy_struct)": "flux_depth: FLUXDEPTH_PG_settings\n    flux_depth_keep: FLUXDEPTH_PG_keep\n"
-    "    flux_depth_shape: FLUXDEPTH_PG_shape",
+    "    flux_depth_shape: FLUXDEPTH_PG_shape\n    flux_depth_shot: FLUXDEPTH_PG_shot",
     "WindowManager(ID, bpy_struct)": "flux_depth_job: int\n    flux_depth_live: bool\n    flux_depth_range: bool\n"
     "    flux_depth_jobs: bpy_prop_collection_idprop[FLUXDEPTH_PG_job]\n    flux_depth_compare: FLUXDEPTH_PG_compare",
     "Gizmo(bpy_struct)": "end: str",
@@ -62,6 +62,7 @@ def _add(types: Path) -> None:
     ours += "from flux_depth_addon.keep import FLUXDEPTH_PG_keep\n"
     ours += "from flux_depth_addon.faithfulness import FLUXDEPTH_PG_shape\n"
     ours += "from flux_depth_addon.properties import FLUXDEPTH_PG_job, FLUXDEPTH_PG_settings\n"
+    ours += "from flux_depth_addon.shot import FLUXDEPTH_PG_shot\n"
     types.write_text(ours + types.read_text(encoding="utf-8"), encoding="utf-8")
 
 

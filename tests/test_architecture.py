@@ -67,7 +67,7 @@ ARROWS = {
     "receipt": {"errors", "job", "picture"},
     "entry": {"errors", "job", "picture", "request"},
     "claim": {"errors", "job", "receipt"},
-    "shot": {"depth_map", "errors", "job", "request"},
+    "shot": {"claim", "depth_map", "errors", "job", "request"},
     "journal": {"causes", "claim", "database", "entry", "errors", "job", "ledger", "receipt", "request"},
     "frames": {"claim", "entry", "errors", "framing", "job", "journal", "models", "picture", "request", "shot"},
     "report": {"addresses", "job"},

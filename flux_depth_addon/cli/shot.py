@@ -96,14 +96,15 @@ def _locked(
     frames: list[int],
 ) -> Request:
     """The request with the shot's range and seed: as its folder has them, or found now and kept there."""
-    from ..core.shot import FILE, going_on, lock, random_seed, read
+    from ..core.shot import FILE, going_on, lock, random_seed, settled
     from ..shot_range import found
 
-    held = read(folder)
-    if held is None or (arguments.anew and arguments.prompt):
+    anew = arguments.anew and arguments.prompt and arguments.frame is None and arguments.resume_at is None
+    held = settled(folder, shared, anew=anew)
+    if held is None:
         depth = shared.depth if shared.depth.near and shared.depth.far else found(shared, scene, camera, frames)
         whole = replace(shared, depth=depth, seed=shared.seed or random_seed())
-        held = lock(folder, whole, anew=arguments.anew)
+        held = lock(folder, whole, anew=anew)
         say(f"Locked in {folder / FILE}: {held.depth.near:g} m to {held.depth.far:g} m, seed {held.seed}")
     return going_on(shared, held, folder.name)
 

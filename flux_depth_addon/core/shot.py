@@ -7,6 +7,7 @@ Each frame is painted on its own: nothing here makes one follow from the last.
 
 from __future__ import annotations
 
+import glob
 import os
 import re
 import secrets
@@ -17,6 +18,7 @@ from math import ceil, floor, isclose, log10
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from . import claim
 from .depth_map import CLOSEST, FARTHEST, DepthSettings, normalise
 from .errors import Charged, EmptyDepthError, InputError
 from .job import Job, Step
@@ -41,6 +43,7 @@ __all__ = [
     "random_seed",
     "read",
     "sampled",
+    "settled",
     "spans",
 ]
 
@@ -208,6 +211,8 @@ def _unreadable(folder: Path) -> InputError:
 
 def lock(folder: Path, request: Request, *, anew: bool = False) -> Request:
     """Note what the frames of the shot share, unless another computer was quicker; what holds. Raises InputError."""
+    if not _is_locked(request):
+        raise InputError("Near is not below Far: make it smaller. Nothing was sent.")
     shared = replace(request, view_layer="", camera_matrix=(), frame=0.0)
     path, text = folder / FILE, to_json(shared) + "\n"
     staged = folder / f".{FILE}.{secrets.token_hex(4)}"
@@ -249,6 +254,23 @@ def going_on(asked: Request, held: Request, name: str) -> Request:
             "shot another name. Nothing was sent."
         )
     return replace(asked, depth=held.depth)
+
+
+def settled(folder: Path, asked: Request, *, anew: bool = False) -> Request | None:
+    """What is asked for with the range and seed that the shot was begun with; None for one that is to begin.
+
+    With `anew`, or where no frame was painted yet, a shot may begin otherwise. Raises InputError as `going_on` does.
+    """
+    held = None if anew else read(folder)
+    if held is None:
+        return None
+    try:
+        return going_on(asked, held, folder.name)
+    except InputError:
+        if any(folder.glob(f"{glob.escape(folder.name)}_*.png")) or claim.found(folder):
+            raise
+        (folder / FILE).unlink(missing_ok=True)
+        return None
 
 
 def _differences(held: Request, asked: Request) -> Iterator[str]:
