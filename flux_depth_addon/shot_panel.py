@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import bpy
 
 from . import obstacles, preferences, shot
-from .drawing import Part, distance, in_columns, is_narrow, say
+from .drawing import Part, in_columns, is_narrow, say
 from .properties import model_or_none
 from .shot_buttons import told_price
 
@@ -53,10 +53,7 @@ def _draw_range(layout: bpy.types.UILayout, context: bpy.types.Context, own: sho
     column.operator("flux_depth.find_shot_range", text="Find Range  ·  free", icon="DRIVER_DISTANCE")
     layout.prop(own, "seed")
     if not shot.is_locked(own):
-        say(layout, context, "The range is found on frames of the whole shot, then locked", "UNLOCKED")
-    else:
-        ends = (distance(context.scene, units) for units in (own.near, own.far))
-        say(layout, context, "Every frame: white at {}, black at {}".format(*ends), "LOCKED")
+        say(layout, context, "Found on frames of the whole shot, then locked", "UNLOCKED")
 
 
 def _draw_resume(layout: bpy.types.UILayout, own: shot.FLUXDEPTH_PG_shot) -> None:

@@ -251,6 +251,14 @@ class Artist:
         time.sleep(0.5)  # it looks while one types
         self.key("Return")
 
+    def scroll_down(self, editor: str = "VIEW_3D", region: str = "UI") -> None:
+        """To the end of what is shown there, with the wheel."""
+        left, top, width, height = self.box(editor, region)
+        self.move((left + width // 2, top + height // 2))
+        self.screen.xdotool("click", "--repeat", 60, "--delay", 5, 5)
+        self._headers_at_rest(editor)
+        self.seen.clear()
+
     def move(self, place: Place) -> None:
         """The mouse alone."""
         self.screen.move(*place)
