@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import bpy
 
 from . import obstacles, preferences, shot
-from .drawing import Part, in_columns, is_narrow, say
+from .drawing import Part, in_columns, say
 from .properties import model_or_none
 from .shot_buttons import told_price
 
@@ -73,11 +73,12 @@ def _draw_standing(layout: bpy.types.UILayout, context: bpy.types.Context) -> No
         say(layout, context, standing.problem, "ERROR")
         return
     say(layout, context, _counts(standing), "RENDER_ANIMATION")
-    if model:
+    if model and shot.to_paint(context.scene, standing):
         _draw_generate(layout, context, standing, model)
-    row = layout.column(align=True) if is_narrow(context) else layout.row(align=True)
-    row.operator("flux_depth.shot_to_sequencer", icon="SEQUENCE")
-    row.operator("flux_depth.shot_on_camera", icon="CAMERA_DATA")
+    if standing.there:
+        column = layout.column(align=True)
+        column.operator("flux_depth.shot_on_camera", icon="CAMERA_DATA")
+        column.operator("flux_depth.shot_to_sequencer", icon="SEQUENCE")
 
 
 def _draw_generate(

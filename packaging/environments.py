@@ -117,6 +117,17 @@ def tools(version: pythons.Version) -> Environment:
     )
 
 
+def farm(version: pythons.Version) -> Environment:
+    """The environment of a render farm's own engine, which starts Blender as its workers do; and its tests."""
+    files = ("farm", "tools", "test")
+    return Environment(
+        name="farm",
+        version=version,
+        requirements=(*(REQUIREMENTS / f"{name}.txt" for name in files), LOCK),
+        announcement="Installing what runs Open Job Description templates, once…",
+    )
+
+
 def types(blender: str, version: pythons.Version) -> Environment:
     """The environment in which `bpy` is that Blender as type stubs, mended, with mypy beside them."""
     return Environment(

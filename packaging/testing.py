@@ -102,6 +102,7 @@ def parts(*, everything: bool, blender: str | None, arguments: Sequence[str]) ->
         if not (everything or name == chosen):
             run = partial(Outcome, note="only with --all")
         yield Part(f"Blender {name}", run)
+    yield Part("farm", partial(on_farm, chosen, arguments))
     run = partial(in_window, "trixie", arguments) if everything else partial(Outcome, note="only with --all")
     yield Part("window", run)
 
@@ -155,6 +156,19 @@ def on_python(environment: Environment, paths: Sequence[Path], arguments: Sequen
         return Outcome(note=f"Python {pythons.label(environment.version)} was not found")
     wanted, options = choose(paths, arguments)
     return pytest(environment, wanted, options) if wanted else Outcome(note=NOT_NAMED)
+
+
+def on_farm(blender: str, arguments: Sequence[str]) -> Outcome:
+    """The tests of a shot that is split over the workers of a farm, which run that Blender."""
+    if pythons.find(environments.BLENDERS[blender]) is None:
+        return Outcome(note=f"Python {pythons.label(environments.BLENDERS[blender])} was not found")
+    wanted, options = choose([ROOT / "tests" / "farm"], arguments)
+    if not wanted:
+        return Outcome(note=NOT_NAMED)
+    if os.name == "nt":
+        return Outcome(note="the workers of the test are started by a shell")
+    surroundings = {"FLUX_DEPTH_FARM_BLENDER": str(environments.prepare(environments.blender(blender)))}
+    return pytest(environments.farm(environments.BLENDERS[blender]), wanted, options, surroundings=surroundings)
 
 
 def in_window(suite: str, arguments: Sequence[str]) -> Outcome:

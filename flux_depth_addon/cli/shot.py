@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import signal
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -48,10 +49,21 @@ def run(arguments: argparse.Namespace) -> tuple[dict[str, Any], int]:
         return NO_OUTCOME | outcome | {"step": "DONE", "frames": []}, 0
     wanted = _wanted(arguments, frames)
     with ExitStack() as stack:
+        stack.enter_context(_ended_gently())
         journal = stack.enter_context(journal_of(arguments))
         base = arguments.url or model.provider.base or stack.enter_context(worker_process.sandbox(table))
         told, code = _Work(arguments, folder, shared, model, base, journal, client).done(scene, camera, wanted)
     return NO_OUTCOME | outcome | told, code
+
+
+@contextmanager
+def _ended_gently() -> Iterator[None]:
+    """A farm that takes a task back asks first, as Ctrl-C does: what is being sent is noted before the end."""
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _held(arguments: argparse.Namespace, folder: Path) -> Request | None:

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +17,14 @@ import pytest
 import yaml
 from PIL import Image
 
-from flux_depth_addon.core.sandbox import Behaviour, Sandbox
+from flux_depth_addon.core.sandbox import Answer, Behaviour, Sandbox
 from tests.farm.conftest import ROOT, Worker
 
 TEMPLATE = ROOT / "docs" / "farm" / "flux_depth_shot.openjd.yaml"
 OPENJD = [sys.executable, "-m", "openjd"]
 MODEL = "flux-pro-1.0-depth"
+
+lost = pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="A task's processes are found in /proc")
 
 Workers = Callable[[str], Worker]
 
@@ -102,15 +105,20 @@ def test_two_workers_paint_two_cameras_at_the_same_time_with_one_range_each(job:
 
 def kill(running: subprocess.Popen[str]) -> None:
     """As a power cut would: the engine, and Blender, which it puts into a session of its own."""
-    children = subprocess.run(
-        ["pgrep", "-P", str(running.pid)], capture_output=True, text=True, check=False
-    ).stdout.split()
-    for process in [*map(int, children), running.pid]:
-        try:
+    for process in [*children(running.pid), running.pid]:
+        with suppress(ProcessLookupError):
             os.killpg(os.getpgid(process), signal.SIGKILL)
-        except ProcessLookupError:
-            continue
     running.communicate(timeout=20)
+
+
+def children(parent: int) -> list[int]:
+    """The processes that it started."""
+    found = []
+    for status in Path("/proc").glob("[0-9]*/status"):
+        with suppress(OSError):
+            if f"\nPPid:\t{parent}\n" in status.read_text():
+                found.append(int(status.parent.name))
+    return found
 
 
 def wait_until(holds: Callable[[], bool], running: subprocess.Popen[str], seconds: float = 60) -> None:
@@ -120,6 +128,7 @@ def wait_until(holds: Callable[[], bool], running: subprocess.Popen[str], second
         time.sleep(0.02)
 
 
+@lost
 def test_a_task_lost_after_it_was_sent_is_run_again_for_nothing(job: Job, worker: Workers) -> None:
     one, two = worker("one"), worker("two")
     with Sandbox(behaviour=Behaviour(delay=4.0, picture="echo")) as slow:
@@ -136,6 +145,7 @@ def test_a_task_lost_after_it_was_sent_is_run_again_for_nothing(job: Job, worker
     assert (job.folder / "Camera" / "Camera_0003.png").is_file()
 
 
+@lost
 def test_a_task_lost_after_its_picture_arrived_is_run_again_for_nothing(job: Job, worker: Workers) -> None:
     one, two = worker("one"), worker("two")
     lock(job, one, "Camera")
@@ -148,9 +158,8 @@ def test_a_task_lost_after_its_picture_arrived_is_run_again_for_nothing(job: Job
     assert len(job.provider.posts) == 1
 
 
+@lost
 def test_a_task_lost_while_it_was_being_sent_is_told_and_not_paid_for_again(job: Job, worker: Workers) -> None:
-    from flux_depth_addon.core.sandbox import Answer
-
     one, two = worker("one"), worker("two")
     held = [Answer(body='{"id": "{id}"}', hold=8.0)]
     with Sandbox(behaviour=Behaviour(picture="echo", submit_answers=held)) as slow:
@@ -162,4 +171,21 @@ def test_a_task_lost_while_it_was_being_sent_is_told_and_not_paid_for_again(job:
         code, said = job.done(two, "Paint", tasks("Camera", 3))
         assert code != 0
         assert "nobody knows whether it was taken" in said
+        assert len(slow.posts) == 1
+
+
+def test_a_task_that_is_taken_back_notes_what_it_was_sending(job: Job, worker: Workers, blend: Path) -> None:
+    one, two = worker("one"), worker("two")
+    held = [Answer(body='{"id": "{id}"}', hold=1.0)]
+    with Sandbox(behaviour=Behaviour(delay=0.3, picture="echo", submit_answers=held)) as slow:
+        job.provider = slow
+        lock(job, one, "Camera")
+        command = ["--command", "flux_depth", "shot", blend, f"--output={job.folder}/Camera", "--frames=3"]
+        running = one.start(one.blender, *command, f"--url={slow.base}")
+        wait_until(lambda: bool(slow.posts), running)
+        running.terminate()
+        said, _ = running.communicate(timeout=30)
+        assert running.returncode == 130, said
+        code, said = job.done(two, "Paint", tasks("Camera", 3))
+        assert code == 0, said
         assert len(slow.posts) == 1

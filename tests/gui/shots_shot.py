@@ -29,18 +29,17 @@ def shot(studio: Artist) -> Artist:
     """The interior with a camera that moves, and a shot of it that is painted."""
     studio.python(f"bpy.context.scene.flux_depth.prompt = {PROMPT!r}\n{MOVING}")
     studio.panel("Shot")
-    studio.click("flux_depth.find_shot_range")
+    studio.python("bpy.ops.flux_depth.find_shot_range('INVOKE_DEFAULT')")
     studio.wait_until("bpy.context.scene.flux_depth_shot.far > 0", 60)
     studio.python("bpy.context.scene.flux_depth_shot.seed = 2; bpy.context.scene.flux_depth_shot.end = 16")
     studio.wait_until("part('shot').standing_of(bpy.context.scene)")
     time.sleep(0.5)
-    studio.click("flux_depth.generate_shot")
+    studio.python("bpy.ops.flux_depth.generate_shot('INVOKE_DEFAULT')")
     studio.wait_until("len(part('shot').standing_of(bpy.context.scene).there) == 6", 90)
     studio.python("bpy.context.scene.flux_depth_shot.end = 24")
     studio.wait_until("part('shot').standing_of(bpy.context.scene)")
     studio.scroll_down()
-    studio.click("flux_depth.shot_on_camera")
-    studio.click("flux_depth.shot_to_sequencer")
+    studio.python("bpy.ops.flux_depth.shot_on_camera(); bpy.ops.flux_depth.shot_to_sequencer()")
     return studio
 
 

@@ -30,5 +30,3 @@ def test_a_shot_is_painted_after_one_confirmation_and_lies_on_its_camera(artist:
     artist.scroll_down()
     artist.click("flux_depth.shot_on_camera")
     artist.wait_until("[slot.image.source for slot in bpy.data.cameras['Camera'].background_images] == ['SEQUENCE']")
-    artist.click("flux_depth.shot_to_sequencer")
-    artist.wait_until("bpy.context.scene.sequence_editor")
