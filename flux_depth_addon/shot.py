@@ -6,7 +6,9 @@ The folder is looked at from a timer, a few files at a time, as a panel may not 
 from __future__ import annotations
 
 import os
+import time
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
@@ -26,6 +28,9 @@ if TYPE_CHECKING:
 
 LOOK_SECONDS = 1.0
 """Between two looks at the folder while frames are on their way."""
+
+STALE_SECONDS = 5.0
+"""After that a panel that is drawn has the folder looked at anew."""
 
 AT_ONCE = 200
 """How many files one look opens, to see whether they are whole."""
@@ -82,11 +87,24 @@ class Standing:
     there: set[int] = field(default_factory=set)
     on_its_way: set[int] = field(default_factory=set)
     problem: str = ""
+    looked_at: float = field(default_factory=time.monotonic, compare=False)
 
-    @property
+    @cached_property
     def missing(self) -> list[int]:
         """The frames that are not there and not on their way."""
         return [frame for frame in self.frames if frame not in self.there and frame not in self.on_its_way]
+
+    @cached_property
+    def told(self) -> str:
+        """24 missing of 48: 7, 12-34; 3 on the way."""
+        from .core.shot import spans
+
+        total, step = len(self.frames), self.frames[1] - self.frames[0] if len(self.frames) > 1 else 1
+        if self.missing:
+            told = f"{len(self.missing)} missing of {total}: {spans(self.missing, step=step)}"
+        else:
+            told = f"{len(self.there)} of {total} there" if self.on_its_way else f"All {total} frames there"
+        return f"{told}; {len(self.on_its_way)} on the way" if self.on_its_way else told
 
 
 standings: dict[Wanted, Standing] = {}
@@ -114,9 +132,10 @@ def wanted_of(scene: bpy.types.Scene) -> Wanted:
 def standing_of(scene: bpy.types.Scene) -> Standing | None:
     """What is known of the scene's shot; None until the folder was looked at, which is soon then."""
     wanted = wanted_of(scene)
-    if wanted not in standings:
+    known = standings.get(wanted)
+    if known is None or time.monotonic() > known.looked_at + STALE_SECONDS:  # others may paint it too
         look_soon(wanted)
-    return standings.get(wanted)
+    return known
 
 
 def to_paint(scene: bpy.types.Scene, standing: Standing) -> list[int]:
@@ -124,7 +143,7 @@ def to_paint(scene: bpy.types.Scene, standing: Standing) -> list[int]:
     shot = settings_of(scene)
     first = shot.resume_at if shot.use_resume else 0
     frames = [frame for frame in standing.frames if frame not in standing.on_its_way] if shot.anew else standing.missing
-    return [frame for frame in frames if frame >= first]
+    return [frame for frame in frames if frame >= first] if first else frames
 
 
 def price_of(model: Model, number: int) -> str:

@@ -72,7 +72,7 @@ def _draw_standing(layout: bpy.types.UILayout, context: bpy.types.Context) -> No
     if standing.problem:
         say(layout, context, standing.problem, "ERROR")
         return
-    say(layout, context, _counts(standing), "RENDER_ANIMATION")
+    say(layout, context, standing.told, "RENDER_ANIMATION")
     if model and shot.to_paint(context.scene, standing):
         _draw_generate(layout, context, standing, model)
     if standing.there:
@@ -92,16 +92,3 @@ def _draw_generate(
     button.shown_model, button.shown_price = model.id, told_price(context.scene, standing)
     if preferences.has_key(model.provider) and (reason := obstacles.obstacle(context)):
         say(layout, context, reason, "INFO")
-
-
-def _counts(standing: shot.Standing) -> str:
-    from .core.shot import spans
-
-    step = standing.frames[1] - standing.frames[0] if len(standing.frames) > 1 else 1
-    missing, total = standing.missing, len(standing.frames)
-    told = f"{len(missing)} missing of {total}: {spans(missing, step=step)}" if missing else f"All {total} frames there"
-    if standing.on_its_way:
-        told = (
-            f"{told if missing else f'{len(standing.there)} of {total} there'}, {len(standing.on_its_way)} on the way"
-        )
-    return told

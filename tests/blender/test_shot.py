@@ -258,6 +258,19 @@ def test_a_deleted_frame_is_missing_again(scene, part, folder):
     assert standing(part).missing == [1, 3, 4, 5, 6]
 
 
+def test_a_panel_has_the_folder_looked_at_anew_after_a_while(scene, part, folder, monkeypatch):
+    shot = part("shot")
+    standing(part)
+    painted(folder, 1)
+    assert shot.standing_of(scene).missing == [1, 2, 3, 4, 5, 6]
+    assert not bpy.app.timers.is_registered(shot._look)
+    monkeypatch.setattr(shot, "STALE_SECONDS", -1.0)
+    shot.standing_of(scene)
+    assert bpy.app.timers.is_registered(shot._look)
+    shot._look()
+    assert shot.standing_of(scene).missing == [2, 3, 4, 5, 6]
+
+
 def test_the_timer_looks_when_a_panel_asks(scene, part, folder):
     shot = part("shot")
     assert shot.standing_of(scene) is None
