@@ -70,10 +70,14 @@ ARROWS = {
     "shot": {"claim", "depth_map", "errors", "job", "request"},
     "journal": {"causes", "claim", "database", "entry", "errors", "job", "ledger", "receipt", "request"},
     "frames": {"claim", "entry", "errors", "framing", "job", "journal", "models", "picture", "request", "shot"},
+    "pace": {"database"},
+    "batch": {"errors", "entry", "job", "journal", "ledger", "request"},
+    "grid": {"errors", "framing", "models", "request"},
+    "contact_sheet": {"errors", "job", "picture"},
     "report": {"addresses", "job"},
     "disclosure": {"addresses", "models", "providers", "request"},
     "recovery": {"database", "errors", "job", "journal", "receipt"},
-    "worker": {"connection", "core_dump", "errors", "client", "job", "journal", "models", "picture", "sandbox"},
+    "worker": {"connection", "core_dump", "errors", "client", "job", "journal", "models", "pace", "picture", "sandbox"},
 }
 """What each module of core may import from core."""
 

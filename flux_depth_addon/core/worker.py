@@ -12,6 +12,7 @@ import json
 import sys
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Container, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import suppress
@@ -26,15 +27,13 @@ from .core_dump import forbid_core_dumps
 from .errors import DamagedJournalError, FluxDepthError, JournalError, TryLaterError
 from .journal import LEASE_SECONDS, Journal, LostJobError
 from .models import Table, load
+from .pace import SLOTS, Pace, at_providers
 from .picture import load_codecs
 
 if TYPE_CHECKING:
     from .sandbox import Sandbox
 
 __all__ = ["Worker", "finish", "main", "step"]
-
-SLOTS = 24
-"""The most tasks a Black Forest Labs account may have at once."""
 
 IDLE_SECONDS = 60.0
 LONGEST_SLEEP = 0.5
@@ -43,17 +42,21 @@ SAVE_SECONDS = 600
 """How long a full disk is waited for with something to save."""
 
 
-def step(job: jobs.Job, client: Client, journal: Journal) -> None:
-    """Advance a claimed job, and save what came of it: what the provider took is known only here until it is saved."""
+def step(job: jobs.Job, client: Client, journal: Journal) -> jobs.Job | None:
+    """Advance a claimed job, and save what came of it: what the provider took is known only here until it is saved.
+
+    The job as it was saved; None where it is no longer this process's, or goes back as it was.
+    """
     try:
         after = jobs.advance(job, client, journal.save)
     except LostJobError:
-        return  # cancelled, or taken by another worker: theirs to finish
+        return None  # cancelled, or taken by another worker: theirs to finish
     except JournalError:
-        return  # not saved, so not sent; the lease runs out and the step is taken again
+        return None  # not saved, so not sent; the lease runs out and the step is taken again
     except Exception as error:  # this process's edge: one broken job must not stop the others
         after = jobs.broken(job, error)
     _save(after, journal)
+    return after
 
 
 def _save(job: jobs.Job, journal: Journal) -> None:
@@ -150,6 +153,9 @@ class Worker:
         """Whom this worker may ask: Blender's online access decides."""
         self._flying: set[Future[None]] = set()
         self._held: set[str] = set()
+        self._sending: dict[str, str] = {}
+        """By job, the provider to which it is being submitted."""
+        self._pace = Pace()
         self._kept = time.time()
         self._sandbox: Sandbox | None = None
         self._starting = threading.Lock()
@@ -176,6 +182,8 @@ class Worker:
         """Start what is due; when there was last something to do, in monotonic seconds."""
         self._keep()
         while len(self._flying) < SLOTS and (claimed := self._claim()):
+            if claimed.step is jobs.Step.SUBMIT:
+                self._sending[claimed.id] = _provider(claimed)
             self._start(self._advance, claimed)
         return time.monotonic() if self._flying or self._due_in() is not None else busy
 
@@ -205,15 +213,31 @@ class Worker:
         return time.monotonic() - busy < IDLE_SECONDS
 
     def _claim(self) -> jobs.Job | None:
-        return self.journal.claim(providers=self._reachable(), submit=self.may_submit)
+        """What is paid for comes first: links to pictures die, and what waits to be sent does not."""
+        return self.journal.claim(providers=self._reachable(), submit=False) or self.journal.claim(
+            providers=self._with_room()
+        )
+
+    def _with_room(self) -> list[str]:
+        """The providers that may be sent another task."""
+        if not self.may_submit:
+            return []
+        there = self._there()
+        return [name for name in self._reachable() if self._pace.has_room(name, there[name])]
+
+    def _there(self) -> Counter[str]:
+        """By provider, how many tasks it has, or is about to have."""
+        return at_providers(self.journal.database) + Counter(tuple(self._sending.values()))
 
     def _reachable(self) -> list[str]:
         asked = [row for name, row in self.table.providers.items() if name in self.providers]
         return [row.name for row in asked if not row.key_header or self.keys.get(row.name)]
 
     def _due_in(self) -> float | None:
-        due = self.journal.next_due(providers=self._reachable(), submit=self.may_submit)
-        return None if due is None else due - time.time()
+        """Seconds until `_claim` may find a job; None while only what flies can make room for one."""
+        asked = (self._reachable(), False), (self._with_room(), True)
+        dues = [self.journal.next_due(providers=providers, submit=submit) for providers, submit in asked]
+        return min((due - time.time() for due in dues if due is not None), default=None)
 
     def _pause(self) -> float:
         due = self._due_in()
@@ -231,10 +255,19 @@ class Worker:
 
     def _advance(self, job: jobs.Job) -> None:
         self._held.add(job.id)
+        after = None
         try:
-            step(job, self.client, self.journal)
+            after = step(job, self.client, self.journal)
         finally:
             self._held.discard(job.id)
+            if provider := self._sending.pop(job.id, ""):
+                self._note_pace(provider, after)
+
+    def _note_pace(self, provider: str, after: jobs.Job | None) -> None:
+        if after and after.remote_id:
+            self._pace.taken(provider)
+        elif after and not after.is_final:
+            self._pace.refused(provider, self._there()[provider])
 
     def _probe(self, model_id: str) -> None:
         try:
@@ -253,6 +286,10 @@ class Worker:
                 self._sandbox = Sandbox()
                 self._sandbox.start()
             return self._sandbox.base
+
+
+def _provider(job: jobs.Job) -> str:
+    return job.request.model.partition(":")[0]
 
 
 def main() -> None:
