@@ -8,8 +8,9 @@ if TYPE_CHECKING:
     from types import ModuleType
 
 MODULES = (
-    "preferences_panel", "properties", "faithfulness", "prompt", "chips", "preset_menu", "operators", "compare", "keep",
-    "keep_buttons", "shot", "shot_buttons", "offer", "upkeep", "restore", "panels", "watch",
+    "preferences_panel", "properties", "variations", "faithfulness", "prompt", "chips", "preset_menu", "operators",
+    "grid_buttons", "batch", "compare", "keep", "keep_buttons", "shot", "shot_buttons", "offer", "upkeep", "restore",
+    "panels", "watch",
 )  # fmt: skip
 """What Blender is shown, in this order; unregistered in the opposite one."""
 

@@ -28,6 +28,9 @@ unseen: dict[str, Job] = {}
 shown: set[str] = set()
 """By id, what was shown and is not noted as seen in the journal yet."""
 
+led: set[tuple[str, str]] = set()
+"""The batches of which a camera has its picture, by batch and camera; an empty camera stands for the Image Editor."""
+
 ENDED = {"DONE", "FAILED"}
 _opened = time.time()
 
@@ -36,12 +39,14 @@ def another_file() -> None:
     """The file that asked is gone; whatever ended before now ended while it was away."""
     global _opened
     from_this_file.clear()
+    led.clear()
     _opened = time.time()
 
 
 def forget() -> None:
     """As if nothing had arrived yet."""
     from_this_file.clear()
+    led.clear()
     unseen.clear()
     shown.clear()
     news.clear()
@@ -71,19 +76,31 @@ def unplaced() -> list[Job]:
 
 
 def place(jobs: list[Job]) -> None:
-    """Lay pictures where the open file wants them."""
+    """Lay pictures where the open file wants them.
+
+    Of a batch the Image Editor gets the first that arrives, and each camera its own first: forty pictures one after the
+    other would be a flicker, and forty steps of undo that push the artist's own out. The others are in the list.
+    """
     from .core.claim import place_of
 
-    for job in jobs:
-        if place_of(job.output):  # a shot is looked at as a whole
-            continue
-        with suppress(InputError):  # deleted meanwhile: the list says so when it is asked to show it
-            placement.place(job)
+    stills = [job for job in jobs if not place_of(job.output)]  # a shot is looked at as a whole
+    leading = [job for job in stills if not job.batch or (job.batch, job.request.camera) not in led]
+    for job in leading:
+        _lead(job)
+    for job in stills:
         if (job.finished or 0) < _opened:
             news[job.id] = job
-    if not all(place_of(job.output) for job in jobs):
+    if leading:
         _push_undo()
     _were_shown(jobs)
+
+
+def _lead(job: Job) -> None:
+    places = {(job.batch, ""), (job.batch, job.request.camera)} - led
+    with suppress(InputError):  # deleted meanwhile: the list says so when it is asked to show it
+        if (job.batch, job.request.camera) in places or not job.batch:
+            placement.place(job, in_editor=(job.batch, "") in places)
+    led.update(places if job.batch else ())
 
 
 def note_failed_in_sight() -> None:

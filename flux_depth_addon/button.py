@@ -59,6 +59,8 @@ class Button(bpy.types.Operator):
 class RenderingButton(Button):
     """A button that renders, in steps. A click goes on as a modal operator where that takes its time; a script waits"""
 
+    doing = "Rendering the depth  ·  {}  ·  Esc breaks off, nothing is sent"
+    broken_off = "The depth was not rendered, and nothing was sent"
     _timer: bpy.types.Timer | None = None
     _told_in = ""
     """The workspace whose status bar says what is being done."""
@@ -82,7 +84,7 @@ class RenderingButton(Button):
         """Nothing is held back but Esc, which breaks off."""
         if event.type == "ESC" and event.value == "PRESS":
             self.cancel(context)
-            self.report({"INFO"}, "The depth was not rendered, and nothing was sent")
+            self.report({"INFO"}, self.broken_off)
             return {"CANCELLED"}
         outcome: set[OperatorReturnItems] = self._step(context) if event.type == "TIMER" else {"RUNNING_MODAL"}
         return {"PASS_THROUGH"} if outcome == {"RUNNING_MODAL"} else outcome
@@ -101,7 +103,7 @@ class RenderingButton(Button):
         if self._timer is None:
             self._timer = context.window_manager.event_timer_add(PAUSE_SECONDS, window=context.window)
             context.window_manager.modal_handler_add(self)
-        self._tell(context.workspace, f"Rendering the depth  ·  {doing[0]}  ·  Esc breaks off, nothing is sent")
+        self._tell(context.workspace, self.doing.format(doing[0]))
         return {"RUNNING_MODAL"}
 
     def _let_go(self, context: bpy.types.Context) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import bpy
 
-from . import operators, placement, preferences
+from . import batch, operators, placement, preferences
 from .drawing import elapsed, is_narrow, say
 from .properties import camera_of
 
@@ -29,6 +29,7 @@ STEP_WORDS = {"SUBMIT": "Sending", "POLL": "Painting", "DOWNLOAD": "Fetching"}
 
 def draw_job(layout: bpy.types.UILayout, context: bpy.types.Context, job: Job) -> None:
     column = layout.column(align=True)
+    batch.draw_batch(layout, context, job)
     if not job.is_final:
         column.label(text=f"{STEP_WORDS[job.step]}  ·  {elapsed(job.created)}", icon=STEP_ICONS[job.step])
         column.operator("flux_depth.cancel", icon="X").job_id = job.id
@@ -50,6 +51,7 @@ def _draw_places(column: bpy.types.UILayout, context: bpy.types.Context, job: Jo
     second = column.row(align=True) if is_narrow(context) else row
     second.operator("flux_depth.put_behind", icon="CAMERA_DATA").job_id = job.id
     _draw_eye(second, camera_of(context.scene))
+    batch.draw_star(row, job)
     row.operator("wm.path_open", text="", icon="FILE_FOLDER").filepath = str(Path(job.result).parent)
 
 

@@ -25,7 +25,7 @@ def obstacle(context: bpy.types.Context) -> str:
     model = model_or_none(settings)
     if model is None:
         return f"The model “{model_id_of(settings)}” is not in the table of models: choose another"
-    missing = no_view(context) or _no_prompt(settings) or _no_key(model)
+    missing = no_view(context) or no_prompt(settings) or no_key(model)
     return missing or preferences.offline_reason(model.provider) or no_request(context)
 
 
@@ -39,7 +39,8 @@ def no_view(context: bpy.types.Context) -> str:
     return next((f"The name of the {kind} is not text: rename it" for kind in unreadable), "")
 
 
-def _no_prompt(settings: FLUXDEPTH_PG_settings) -> str:
+def no_prompt(settings: FLUXDEPTH_PG_settings) -> str:
+    """The obstacle that nothing is asked for, or nothing."""
     return "" if prompt_of(settings) else "There is no prompt: write what the picture should show"
 
 
@@ -57,7 +58,8 @@ def reason(error: InputError) -> str:
     return str(error).removesuffix(" Nothing was sent.").removesuffix(".")
 
 
-def _no_key(model: Model) -> str:
+def no_key(model: Model) -> str:
+    """The obstacle that nobody may ask this model, or nothing."""
     if preferences.has_key(model.provider):
         return ""
     return f"There is no {model.provider.label} key: enter one above, or try the sandbox"
@@ -65,5 +67,5 @@ def _no_key(model: Model) -> str:
 
 def check_reachable(model: Model, job: Job) -> None:
     """Raises InputError when a job cannot be sent or fetched now."""
-    if reason := _no_key(model) or preferences.offline_reason(model.provider, job.base):
+    if reason := no_key(model) or preferences.offline_reason(model.provider, job.base):
         raise InputError(f"{reason}. Nothing was sent.")

@@ -20,14 +20,11 @@ NAME_BYTES = 48
 
 def output_of(request: Request) -> Path:
     """Where the picture will go; raises InputError while nothing is spent when it could not be written there."""
-    folder = preferences.output_folder(bpy.data.filepath)
-    check_folder(folder)
-    name = f"{in_file_name(request.scene)}_{in_file_name(request.camera)}_{int(request.frame):04d}"
-    return folder / f"{name}_{{id}}.png"
+    return path_in(writable(preferences.output_folder(bpy.data.filepath)), request)
 
 
-def check_folder(folder: Path) -> None:
-    """Raises InputError for a folder that cannot be written."""
+def writable(folder: Path) -> Path:
+    """The folder, made where there is none; raises InputError where nothing can be written into it."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         TemporaryFile(dir=folder).close()
@@ -36,6 +33,13 @@ def check_folder(folder: Path) -> None:
             f"{folder} cannot be written ({error.strerror}): choose another folder in the preferences. "
             "Nothing was sent."
         ) from None
+    return folder
+
+
+def path_in(folder: Path, request: Request) -> Path:
+    """What the picture will be called there; `{id}` becomes the job's."""
+    name = f"{in_file_name(request.scene)}_{in_file_name(request.camera)}_{int(request.frame):04d}"
+    return folder / f"{name}_{{id}}.png"
 
 
 def in_file_name(name: str) -> str:

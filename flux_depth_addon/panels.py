@@ -19,6 +19,7 @@ from .properties import framing_of, model_of, model_or_none, request_of
 from .restore import Restore
 from .result_panel import Compare, Result
 from .shot_panel import Shot
+from .variations_panel import Variations
 
 if TYPE_CHECKING:
     from .core.disclosure import Disclosure
@@ -217,7 +218,7 @@ def _panel(space: type, part: type[Part], number: int) -> type:
     return type(name, (space, part, bpy.types.Panel), fields)
 
 
-PARTS = (_Main, _Jobs, Shot, Depth, _Camera, _Model, Result, Compare, Keep, Restore, _Sent)
+PARTS = (_Main, _Jobs, Variations, Shot, Depth, _Camera, _Model, Result, Compare, Keep, Restore, _Sent)
 classes = (
     FLUXDEPTH_UL_jobs,
     FLUXDEPTH_UL_keep,

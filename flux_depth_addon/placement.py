@@ -34,13 +34,16 @@ comparing: set[int] = set()
 """Image Editors, by the addresses of their spaces, in which pictures are compared: what arrives leaves them alone."""
 
 
-def place(job: Job) -> None:
-    """Show an arrived picture where its scene wants it; a camera that is gone or locked is passed over."""
+def place(job: Job, *, in_editor: bool = True) -> None:
+    """Show an arrived picture where its scene wants it; a camera that is gone or locked is passed over.
+
+    Without `in_editor`, not in the Image Editor, which shows another of the same batch.
+    """
     scene = bpy.data.scenes.get(job.request.scene) or bpy.context.window_manager.windows[0].scene
     camera = scene.objects.get(job.request.camera) or _only_camera(scene)
     destination = scene.flux_depth.destination
     path = Path(job.result)
-    if destination != "CAMERA":
+    if destination != "CAMERA" and in_editor:
         show_in_editor(load(path))
     if destination != "EDITOR" and camera and camera.type == "CAMERA" and camera.data.is_editable:
         put_behind(camera, path)

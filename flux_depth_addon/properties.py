@@ -40,12 +40,13 @@ def _model_items(_settings: object, _context: object) -> list[tuple[str, str, st
 def _items() -> list[tuple[str, str, str, int]]:
     # Blender keeps no reference to these texts, so they must stay alive here.
     return [
-        (model.id, _menu_label(model), f"{model.price} a picture. {model.warning}", number)
+        (model.id, menu_label(model), f"{model.price} a picture. {model.warning}", number)
         for number, model in enumerate(preferences.table().models.values())
     ]
 
 
-def _menu_label(model: Model) -> str:
+def menu_label(model: Model) -> str:
+    """What a menu calls it: with its provider, where there is one."""
     return f"{model.provider.label}: {model.label}" if model.provider.key_header else model.label
 
 

@@ -85,7 +85,7 @@ class FLUXDEPTH_OT_generate_shot(PaidButton, RenderingButton):
         frames = shot.to_paint(scene, standing)
         self.check_shown(model, told_price(scene, standing))
         origin = output.origin()
-        output.check_folder(standing.folder.parent)
+        output.writable(standing.folder.parent)
         shared = yield from _shared(context, standing, beside=beside)
         plan = _planned(standing.folder, frames, shared, anew=shot.settings_of(scene).anew)
         entries = yield from _entries(context, standing.folder, plan.missing, shared, beside=beside)
