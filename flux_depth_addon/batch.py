@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from .core.contact_sheet import Tile
     from .core.job import Job
+    from .core.models import Table
 
 AT_A_TIME = 0.1
 """Seconds that a contact sheet is drawn for before Blender has its turn."""
@@ -75,7 +76,7 @@ class FLUXDEPTH_OT_contact_sheet(RenderingButton):
 
         jobs = [watch.journal().get(job_id) for job_id in self.job_ids.split() or ids_of(self.batch)]
         path = _sheet_path(jobs)
-        tiles = [tile_of(job, label_of(job)) for job in jobs]
+        tiles = [tile_of(job, label_of(job, preferences.table())) for job in jobs]
         sheet = yield from _in_turns(tiles)
         write_sheet(sheet, path)
         image = placement.load(path)
@@ -113,9 +114,9 @@ def _sheet_path(jobs: list[Job]) -> Path:
     return (folder if folder.is_dir() else preferences.data_folder()) / f"contact_sheet_{name}.jpg"
 
 
-def label_of(job: Job) -> str:
+def label_of(job: Job, table: Table) -> str:
     """Of its model, as the table has it now."""
-    model = preferences.table().models.get(job.request.model)
+    model = table.models.get(job.request.model)
     return model.label if model else job.request.model
 
 

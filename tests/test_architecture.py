@@ -72,7 +72,7 @@ ARROWS = {
     "frames": {"claim", "entry", "errors", "framing", "job", "journal", "models", "picture", "request", "shot"},
     "pace": {"database"},
     "batch": {"entry", "errors", "job", "journal", "pace", "request"},
-    "grid": {"errors", "models", "request"},
+    "grid": {"errors", "framing", "models", "request"},
     "contact_sheet": {"errors", "job", "picture"},
     "report": {"addresses", "job"},
     "disclosure": {"addresses", "models", "providers", "request"},

@@ -16,14 +16,17 @@ def parser() -> argparse.ArgumentParser:
     everywhere, shared = _everywhere(), _shared()
     depth = verbs.add_parser("depth", parents=[everywhere, shared], help="write the control image: no network, no key")
     depth.add_argument("-o", "--output", type=Path, required=True, metavar="MAP.png")
-    _add_restyle(verbs.add_parser("restyle", parents=[everywhere, _online(), shared], help="the whole job"))
+    painting = [everywhere, _online(), shared, _painting()]
+    _add_restyle(verbs.add_parser("restyle", parents=painting, help="the whole job"))
+    _add_grid(verbs.add_parser("grid", parents=painting, help="many at once: prompts, seeds, models, cameras, frames"))
+    _add_shot(verbs.add_parser("shot", parents=painting, help="the missing frames of a shot"))
+    _add_sheet(verbs.add_parser("sheet", parents=[everywhere], help="lay pictures small on one sheet"))
     provenance = verbs.add_parser("provenance", parents=[everywhere], help="what a picture says of itself")
     provenance.add_argument("picture", type=Path, metavar="PICTURE")
     provenance.add_argument("--sidecar", action="store_true", help="write it beside the picture too")
     _add_keep(verbs.add_parser("keep", parents=[everywhere], help="lay rendered objects over a picture: no network"))
     verbs.add_parser("presets", parents=[everywhere], help="list the presets")
     verbs.add_parser("facts", parents=[everywhere, _scene()], help="print what a prompt could say of the scene")
-    _add_shot(verbs.add_parser("shot", parents=[everywhere, _online(), shared], help="the missing frames of a shot"))
     verbs.add_parser("jobs", parents=[everywhere], help="list the journal")
     verbs.add_parser("resume", parents=[everywhere, _online()], help="finish what was left")
     sandbox = verbs.add_parser("sandbox", parents=[everywhere], help="serve the offline endpoint until stopped")
@@ -71,25 +74,10 @@ def _shared() -> argparse.ArgumentParser:
     return parser
 
 
-def _add_restyle(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("-o", "--output", type=Path, required=True, metavar="OUT.png")
-    parser.add_argument("--prompt", required=True, metavar="TEXT")
-    _add_dials(parser)
-
-
-def _add_shot(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("-o", "--output", type=Path, required=True, metavar="FOLDER", help="its frames bear its name")
-    parser.add_argument("--prompt", default="", metavar="TEXT", help="begins the shot; without it, it is gone on with")
-    parser.add_argument("--frames", default="", metavar="A-B[:STEP]", help="of the whole shot; default: the scene's")
-    parser.add_argument("--resume-at", type=int, metavar="N", help="leave out the frames before this one")
-    parser.add_argument("--lock-only", action="store_true", help="find range and seed: no network, no key, free")
-    _add_dials(parser)
-
-
-def _add_dials(parser: argparse.ArgumentParser) -> None:
+def _painting() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(add_help=False)
     parser.add_argument("--provider", metavar="{cometapi,bfl,sandbox}", help="default: cometapi")
     parser.add_argument("--url", default="", metavar="BASE", help="a base address in place of the provider's own")
-    parser.add_argument("--model", default="", metavar="NAME", help="default: the provider's first")
     parser.add_argument("--seed", type=int, metavar="N")
     parser.add_argument("--anew", action="store_true", help="pay again for what was painted with this very seed")
     parser.add_argument("--steps", type=int, metavar="N")
@@ -106,6 +94,51 @@ def _add_dials(parser: argparse.ArgumentParser) -> None:
         help="how it was made: in the picture, beside it too, or only that AI made it",
     )
     parser.add_argument("--timeout", type=_seconds, default=600.0, metavar="SECONDS")
+    return parser
+
+
+def _add_restyle(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("-o", "--output", type=Path, required=True, metavar="OUT.png")
+    parser.add_argument("--prompt", required=True, metavar="TEXT")
+    parser.add_argument("--model", default="", metavar="NAME", help="default: the provider's first")
+
+
+def _add_grid(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("-o", "--output", type=Path, required=True, metavar="FOLDER")
+    parser.add_argument("--prompt", action="append", required=True, metavar="TEXT", help="as often as there are")
+    parser.add_argument("--model", action="append", metavar="NAME", help="as often as there are, of any provider")
+    parser.add_argument("--seeds", type=_count, default=1, metavar="COUNT", help="from --seed on, else from any")
+    where = parser.add_mutually_exclusive_group()
+    where.add_argument("--cameras", action="append", metavar="A,B", help="names, with commas or one at a time")
+    where.add_argument("--markers", action="store_true", help="cameras at timeline markers, at the markers' frames")
+    parser.add_argument("--frames", metavar="1-48:12", help="default: the file's current frame")
+    parser.add_argument("--note", action="append", default=[], metavar="CAMERA=TEXT", help="added to its prompts")
+    parser.add_argument("--max-usd", type=float, metavar="X", help="refuse a grid that costs more")
+    parser.add_argument("--dry-run", action="store_true", help="say how many and for how much, and end")
+    parser.add_argument("--sheet", type=Path, metavar="SHEET.jpg", help="a contact sheet of them")
+
+
+def _add_shot(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("-o", "--output", type=Path, required=True, metavar="FOLDER", help="its frames bear its name")
+    parser.add_argument("--prompt", default="", metavar="TEXT", help="begins the shot; without it, it is gone on with")
+    parser.add_argument("--frames", default="", metavar="A-B[:STEP]", help="of the whole shot; default: the scene's")
+    parser.add_argument("--resume-at", type=int, metavar="N", help="leave out the frames before this one")
+    parser.add_argument("--lock-only", action="store_true", help="find range and seed: no network, no key, free")
+    parser.add_argument("--model", default="", metavar="NAME", help="default: the provider's first")
+
+
+def _add_sheet(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("-o", "--output", type=Path, required=True, metavar="SHEET.jpg")
+    parser.add_argument("--batch", default="", metavar="ID", help="what was asked for together")
+    parser.add_argument("--favourites", action="store_true")
+    parser.add_argument("pictures", type=Path, nargs="*", metavar="PICTURE")
+
+
+def _count(text: str) -> int:
+    count = int(text)
+    if not 0 < count <= 1000:
+        raise argparse.ArgumentTypeError("must be from 1 to 1000")
+    return count
 
 
 def _add_keep(parser: argparse.ArgumentParser) -> None:

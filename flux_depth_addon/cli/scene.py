@@ -26,8 +26,25 @@ if TYPE_CHECKING:
 def open_scene(arguments: argparse.Namespace) -> tuple[bpy.types.Scene, bpy.types.Object]:
     """The scene and the camera that the arguments name, at the frame they name. Raises InputError."""
     from .. import capture
+
+    scene = opened(arguments)
+    camera = capture.camera_of(scene, arguments.camera)
+    check_names(arguments.scene_file, scene, camera)
+    return scene, camera
+
+
+def check_names(path: Path, *things: bpy.types.ID) -> None:
+    """Raises InputError for a scene or a camera whose name cannot be told."""
     from ..properties import text
 
+    if not all(map(text, things)):
+        raise InputError(
+            f"{path.name} holds a name that is not text: rename its scene and its camera. Nothing was sent."
+        )
+
+
+def opened(arguments: argparse.Namespace) -> bpy.types.Scene:
+    """The scene that the arguments name, at the frame they name. Raises InputError."""
     path: Path = arguments.scene_file
     if not path.is_file():
         raise InputError(f"There is no file {path}.")
@@ -42,12 +59,7 @@ def open_scene(arguments: argparse.Namespace) -> tuple[bpy.types.Scene, bpy.type
     if arguments.frame is not None:
         subframe, frame = math.modf(arguments.frame)
         scene.frame_set(int(frame), subframe=subframe)
-    camera = capture.camera_of(scene, arguments.camera)
-    if not (text(scene) and text(camera)):
-        raise InputError(
-            f"{path.name} holds a name that is not text: rename its scene and its camera. Nothing was sent."
-        )
-    return scene, camera
+    return scene
 
 
 def framing_of(

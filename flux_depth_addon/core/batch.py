@@ -51,9 +51,12 @@ def sift(journal: Journal, entries: Iterable[Entry]) -> Sifted:
     return sifted._replace(twins=twins)
 
 
-def timeout_for(count: int) -> float:
-    """Seconds for each of so many pictures: the last one waits in line for all the others."""
-    return DEFAULT_TIMEOUT + count / SLOTS * SECONDS_EACH
+def timeout_for(count: int, *, single: float = DEFAULT_TIMEOUT) -> float:
+    """Seconds for each of so many pictures: the last one waits in line for all the others.
+
+    `single`: what is allowed to one alone.
+    """
+    return single + count / SLOTS * SECONDS_EACH
 
 
 def cancel_batch(journal: Journal, batch: str, *, only_unsent: bool = False) -> list[Job]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from .errors import BudgetError, InputError
+from .framing import Limits
 from .models import Model
 from .request import MAX_PROMPT, MAX_SEED
 
@@ -41,7 +42,7 @@ class Stand(NamedTuple):
 
 
 class Cell(NamedTuple):
-    """One picture of a grid. Those of one camera and frame come one after the other, and in them those of one model."""
+    """One picture of a grid. Those that share a render of the depth come one after the other."""
 
     stand: Stand
     frame: float
@@ -90,12 +91,19 @@ class Grid:
         check(self)
         for stand in self.stands:
             for frame in stand.frames:
-                for model in self.models:
+                for model in self._by_size():
                     yield from (
                         Cell(stand, frame, model, noted(prompt, stand.note), seed)
                         for prompt in self.prompts
                         for seed in self.seeds
                     )
+
+    def _by_size(self) -> list[Model]:
+        """The models in their order, but those that share a render together."""
+        groups: dict[Limits, list[Model]] = {}
+        for model in self.models:
+            groups.setdefault(model.limits, []).append(model)
+        return [model for group in groups.values() for model in group]
 
 
 def check(grid: Grid) -> None:

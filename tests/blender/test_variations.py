@@ -1,13 +1,14 @@
 """A grid from one form: what it counts, what it asks before, what it sends, and what it never pays twice."""
 
 import time
+from dataclasses import replace
 
 import bpy
 import pytest
 from PIL import Image
 
 from tests.blender.hostile import button, drawn, drawn_by, look, words
-from tests.blender.test_generate import ready, wait  # noqa: F401  (a fixture)
+from tests.blender.test_generate import ready  # noqa: F401  (a fixture)
 from tests.secrets_watch import marked_key
 
 
@@ -19,6 +20,24 @@ def form(ready, part):  # noqa: F811
     made = part("variations").form_of(ready)
     made.seeds = 1
     return made
+
+
+@pytest.fixture(autouse=True)
+def no_worker(part, monkeypatch):
+    """Nobody paints but `paint`."""
+    monkeypatch.setattr(part("watch"), "start_worker", lambda: None)
+    monkeypatch.setattr(part("watch"), "_keep_worker", lambda: None)
+
+
+def paint(part):
+    """What the worker does, at once and in the order in which it was asked."""
+    journal, Step = part("watch").journal(), part("core.job").Step
+    for job in journal.unfinished():
+        claimed = journal.claim(job_id=job.id)
+        Image.new("RGB", (job.request.framing.crop_width, job.request.framing.crop_height)).save(job.output)
+        done = replace(claimed, step=Step.DONE, result=str(job.output), finished=time.time(), width=1, height=1)
+        journal.save(done, release=True)
+        part("watch").refresh()
 
 
 def generate(part):
@@ -34,10 +53,6 @@ def add_camera(name, at, *, selected=False):
     camera.location.x += at
     camera.select_set(selected)
     return camera
-
-
-def finished(part):
-    return lambda: all(job.is_final for job in part("watch").jobs.values())
 
 
 def test_one_form_asks_for_every_seed_prompt_and_frame(form, part):
@@ -106,7 +121,7 @@ def test_a_random_grid_has_the_same_seeds_in_every_row(form, part):
 
 def test_what_was_painted_with_the_same_seed_is_not_paid_again(form, part):
     first = generate(part)
-    wait(part, finished(part))
+    paint(part)
     form.seeds = 2
     jobs = generate(part)
     assert [job.seed for job in jobs] == [8, 7]
@@ -226,7 +241,7 @@ def test_cancelling_the_rest_cancels_all_of_them_and_says_what_it_cost(form, par
 
 def test_a_favourite_is_marked_and_unmarked(form, part):
     job = generate(part)[0]
-    wait(part, finished(part))
+    paint(part)
     bpy.ops.flux_depth.toggle_favourite(job_id=job.id)
     assert part("watch").jobs[job.id].favourite
     bpy.ops.flux_depth.toggle_favourite(job_id=job.id)
@@ -243,7 +258,7 @@ def test_of_a_batch_each_camera_keeps_the_first_that_arrives(form, part, monkeyp
         part("placement"), "place", lambda job, **how: placed.append((job.request.camera, how)) or real(job, **how)
     )
     generate(part)
-    wait(part, finished(part))
+    paint(part)
     look(part)
     assert sorted(camera for camera, _how in placed) == ["Left", "Right"]
     assert [how["in_editor"] for _camera, how in placed] == [True, False]
@@ -257,7 +272,7 @@ def test_a_contact_sheet_of_the_batch_is_written_beside_its_pictures(form, part,
     jobs = generate(part)
     with pytest.raises(RuntimeError, match="None of these pictures is finished"):
         bpy.ops.flux_depth.contact_sheet(batch="nothing")
-    wait(part, finished(part))
+    paint(part)
     assert bpy.ops.flux_depth.contact_sheet(batch=jobs[0].batch) == {"FINISHED"}
     sheet = tmp_path / "flux_depth" / f"contact_sheet_{jobs[0].batch}.jpg"
     assert Image.open(sheet).size[0] > 3 * 200
