@@ -1,15 +1,16 @@
 """A picture that says how it was made gives its settings back, and a stranger's gives no more than settings."""
 
 import json
+import time
 from dataclasses import replace
+from pathlib import Path
 from types import SimpleNamespace
 
 import bpy
 import pytest
 from PIL import Image
 
-from tests.blender.test_cli import blend, endpoint, restyle, run  # noqa: F401
-from tests.blender.test_generate import finished, generate, ready, wait  # noqa: F401
+from tests.blender.hostile import look
 
 DIALS = {
     "prompt": "a greenhouse at dawn", "use_seed": True, "seed": 42, "steps": 31, "guidance": 8.5,
@@ -176,16 +177,33 @@ def test_a_drop_is_taken_only_where_our_tab_is_open(extension, kind, region, tak
     assert bpy.types.FLUXDEPTH_FH_picture.bl_file_extensions == ".png;.jpg;.jpeg"
 
 
-def test_a_generated_picture_says_how_it_was_made(ready, part, tmp_path):  # noqa: F811
+@pytest.fixture
+def generated(scene, part):
+    """Presses the button, and waits for the picture as the window's timer would; its job as asked and as done."""
+
+    def generated():
+        watch, end = part("watch"), time.monotonic() + 30
+        assert bpy.ops.flux_depth.generate() == {"FINISHED"}
+        job = next(iter(watch.jobs.values()))
+        while not watch.jobs[job.id].is_final and time.monotonic() < end:
+            look(part)
+            time.sleep(0.1)
+        return job, watch.jobs[job.id]
+
+    part("watch").unregister()
+    part("watch").register()
+    yield generated
+    part("worker_process").let_go()
+
+
+def test_a_generated_picture_says_how_it_was_made(generated, part, tmp_path):
     bpy.ops.wm.save_as_mainfile(filepath=str(tmp_path / "room.blend"))
     part("preferences").current().provenance = "sidecar"
     try:
-        job = generate(part)
+        job, done = generated()
     finally:
         part("preferences").current().provenance = "picture"
-    wait(part, finished(part, job))
-    done = part("watch").jobs[job.id]
-    said = part("core.record").read(part("core.record").Path(done.result))
+    said = part("core.record").read(Path(done.result))
     assert replace(said.request, seed=job.request.seed, provenance="sidecar") == job.request
     assert (said.request.blend, said.request.camera, said.request.seed) == ("room.blend", "Camera", done.seed)
     assert 0 < said.request.map_near < said.request.map_far
@@ -195,9 +213,33 @@ def test_a_generated_picture_says_how_it_was_made(ready, part, tmp_path):  # noq
         assert str(tmp_path).encode() not in file.read_bytes()
 
 
-def test_the_command_line_says_what_a_picture_says(run, blend, tmp_path, endpoint):  # noqa: F811
+@pytest.fixture
+def run(part, tmp_path, capfd):
+    """Runs the command line in this process: the exit code, the JSON, and what it said."""
+
+    def run(*words):
+        told = tmp_path / "outcome.json"
+        code = part("cli").main([*map(str, words), "--json", str(told), "--data-dir", str(tmp_path / "data")])
+        return code, json.loads(told.read_text()), capfd.readouterr().err
+
+    return run
+
+
+@pytest.fixture
+def restyle(scene, part, run, tmp_path):
+    """Has the sandbox paint the open file, into that one."""
+    sandbox = part("core.sandbox")
+    blend = tmp_path / "cube.blend"
+    bpy.ops.wm.save_as_mainfile(filepath=str(blend))
+    words = ("restyle", blend, "--prompt", "a garden", "--provider", "sandbox", "--seed", 5)
+    with sandbox.Sandbox(behaviour=sandbox.Behaviour(delay=0.0, picture="echo")) as running:
+        yield lambda out, *more: run(*words, "--url", running.base, "-o", out, *more)
+        assert len(running.posts) == 1
+
+
+def test_the_command_line_says_what_a_picture_says(run, restyle, tmp_path):
     out = tmp_path / "out.jpg"
-    assert restyle(run, blend, out, "--url", endpoint.base, "--seed", 5, "--provenance", "sidecar")[0] == 0
+    assert restyle(out, "--provenance", "sidecar")[0] == 0
     (tmp_path / "outcome.json").unlink()
     code, outcome, _ = run("provenance", out)
     assert (code, outcome["request"]["seed"], outcome["request"]["blend"]) == (0, 5, "cube.blend")
@@ -211,14 +253,13 @@ def test_the_command_line_says_what_a_picture_says(run, blend, tmp_path, endpoin
     assert run("provenance", tmp_path / "out.jpg.xmp")[1]["request"]["seed"] == 5
 
 
-def test_a_copy_from_the_journal_says_the_same_in_another_format(run, blend, tmp_path, endpoint):  # noqa: F811
-    restyle(run, blend, tmp_path / "out.png", "--url", endpoint.base, "--seed", 5)
-    restyle(run, blend, tmp_path / "copy.jpg", "--url", endpoint.base, "--seed", 5)
-    assert len(endpoint.posts) == 1
+def test_a_copy_from_the_journal_says_the_same_in_another_format(run, restyle, tmp_path):
+    restyle(tmp_path / "out.png")
+    restyle(tmp_path / "copy.jpg")
     assert run("provenance", tmp_path / "copy.jpg")[1] == run("provenance", tmp_path / "out.png")[1]
 
 
-def test_the_command_line_says_when_a_picture_says_nothing(run, tmp_path):  # noqa: F811
+def test_the_command_line_says_when_a_picture_says_nothing(run, tmp_path):
     Image.new("RGB", (8, 8)).save(tmp_path / "plain.png")
     code, outcome, said = run("provenance", tmp_path / "plain.png")
     assert (code, outcome["error"]["kind"]) == (2, "input")
