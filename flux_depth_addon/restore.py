@@ -32,7 +32,10 @@ WIDTH = 420
 """Of the dialog, at UI scale 1."""
 
 SHOWN_LINES = 8
-PLAIN = ("steps", "guidance", "safety_tolerance", "prompt_upsampling", "output_format", "finetune_strength", "engine")
+PLAIN = (
+    *("control", "steps", "guidance", "safety_tolerance", "prompt_upsampling", "output_format", "finetune_strength"),
+    "engine",
+)
 """Dials that a request and a scene call by the same name. Of these None is what the provider chose itself."""
 
 
@@ -89,7 +92,7 @@ def _wanted(scene: bpy.types.Scene, request: Request) -> Iterator[dict[str, Any]
         value = getattr(request.depth, end)
         yield {f"use_{end}": False} if value is None else {f"use_{end}": True, end: value / metres(scene)}
     shape = (each.name for each in fields(request.depth) if each.name not in ("near", "far"))
-    yield from ({name: getattr(request.depth, name)} for name in shape if hasattr(scene.flux_depth, name))
+    yield from ({name: getattr(request.depth, name)} for name in shape)
     yield from ({"megapixels": value} for value in _megapixels(scene, request))
     camera = _camera(scene, request)
     if camera and camera != camera_of(scene):
@@ -125,9 +128,14 @@ def _megapixels(scene: bpy.types.Scene, request: Request) -> Iterator[float]:
             yield budget
 
 
+def _owner(scene: bpy.types.Scene, name: str) -> Any:
+    """Who holds a setting."""
+    return scene.flux_depth if name in scene.flux_depth.bl_rna.properties else scene.flux_depth_shape
+
+
 def _setting(scene: bpy.types.Scene, name: str) -> Any:
     """What Blender knows of a setting: its name, its type, its limits."""
-    return scene.flux_depth.bl_rna.properties[name]
+    return _owner(scene, name).bl_rna.properties[name]
 
 
 def _get(scene: bpy.types.Scene, name: str) -> Any:
@@ -139,14 +147,14 @@ def _get(scene: bpy.types.Scene, name: str) -> Any:
             return model_id_of(settings)
         case "finetune_id":
             return text(settings, name)
-    return getattr(settings, name)
+    return getattr(_owner(scene, name), name)
 
 
 def _set(scene: bpy.types.Scene, name: str, value: Any) -> None:
     if name == "prompt":
         prompt.put(scene, value)
     else:
-        setattr(scene.flux_depth, name, value)
+        setattr(_owner(scene, name), name, value)
 
 
 def _same(scene: bpy.types.Scene, values: dict[str, Any]) -> bool:

@@ -128,6 +128,7 @@ def worded(record: Record) -> dict[str, str]:
     words: dict[str, object] = {
         "Prompt": request.prompt,
         "Model": request.model,
+        "Control picture": request.control,
         "Seed": request.seed,
         "Steps": request.steps,
         "Guidance": request.guidance,

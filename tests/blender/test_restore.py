@@ -59,13 +59,21 @@ def settings(scene):
 def test_every_dial_comes_back(scene, part, request_of, picture_of):
     scene.unit_settings.scale_length = 0.5
     dialled(scene, DIALS)
+    shape = scene.flux_depth_shape
+    shape.detail, shape.blur, shape.gamma = 0.5, 0.01, 1.25
     wanted, before = request_of(), settings(scene)
     path = picture_of(wanted)
     dialled(scene, {name: scene.flux_depth.bl_rna.properties[name].default for name in DIALS})
     scene.flux_depth.model_id = "bfl:flux-pro-1.0-depth"
+    shape.detail, shape.blur, shape.gamma = 1, 0, 1
     assert bpy.ops.flux_depth.restore(filepath=path) == {"FINISHED"}
     assert request_of() == wanted
     assert settings(scene) | {"megapixels": 0.5} == before
+
+
+def test_the_kind_of_control_picture_comes_back(scene, part, request_of):
+    assert part("restore").apply(scene, replace(request_of(), control="clay")) == []
+    assert scene.flux_depth.control == "clay"
 
 
 def test_what_is_so_already_is_left_alone(scene, part, request_of):
