@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from .database import Database, folded
 
-__all__ = ["Search", "discard", "found", "mark_favourite"]
+__all__ = ["Search", "changed", "discard", "found", "mark_favourite"]
 
 MAX_WORDS = 20
 """More words than this of a search are not looked for."""
@@ -30,6 +30,13 @@ def found(database: Database, search: Search) -> list[str]:
     asked = " AND ".join(["step = 'DONE'", "discarded = 0", *(clause for clause, _values in clauses)])
     values = [value for _clause, given in clauses for value in given]
     return [row["id"] for row in database.read(f"SELECT id FROM job WHERE {asked} ORDER BY created DESC", *values)]
+
+
+def changed(database: Database, since: int) -> tuple[list[str], int]:
+    """The ids of the pictures that arrived, were marked or deleted after change number `since`; the newest number."""
+    rows = database.read("SELECT id FROM job WHERE changed > ? AND step = 'DONE'", since)
+    newest = database.read("SELECT coalesce(max(changed), 0) FROM job")[0][0]
+    return [row["id"] for row in rows], newest
 
 
 def _clauses(search: Search) -> Iterator[tuple[str, tuple[object, ...]]]:

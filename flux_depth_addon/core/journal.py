@@ -9,7 +9,7 @@ import os
 import secrets
 import shutil
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -151,6 +151,10 @@ class Journal:
         for job in self._select("WHERE id = ?", job_id):
             return job
         raise InputError(f"There is no job “{job_id[:40]}” in this journal.")
+
+    def several(self, job_ids: Collection[str]) -> list[Job]:
+        """Those of these jobs that are there and readable, in no order; for some hundreds at most."""
+        return list(self._select(f"WHERE id IN ({_places(job_ids)})", *job_ids))
 
     def jobs(self, limit: int = 1000) -> list[Job]:
         """The newest jobs first."""

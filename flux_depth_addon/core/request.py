@@ -37,7 +37,7 @@ Control = Literal["depth", "clay"]
 Kind = TypeVar("Kind", Framing, DepthSettings, "Request")
 OUTPUT_FORMATS = ("png", "jpeg")
 WHENCE = (
-    *("blend", "scene", "view_layer", "camera", "camera_matrix", "frame", "engine", "depth", "control"),
+    *("blend", "scene", "view_layer", "camera", "camera_matrix", "scene_mark", "frame", "engine", "depth", "control"),
     *("map_near", "map_far", "provenance"),
 )
 """What says where a request comes from and decides the picture only by way of the control image."""
@@ -68,6 +68,8 @@ class Request:
     camera: str = ""
     camera_matrix: tuple[float, ...] = ()
     """The camera object's in the world, 16 numbers row by row in Blender units, at that frame; or none."""
+    scene_mark: str = ""
+    """Two short hashes, of the lens and of the scene's objects at that frame, to notice what changed since; or none."""
     frame: float = 0.0
     map_near: float | None = None
     map_far: float | None = None

@@ -14,7 +14,7 @@ from flux_depth_addon.core.entry import Entry
 from flux_depth_addon.core.errors import BudgetError, InputError
 from flux_depth_addon.core.job import Job, Step
 from flux_depth_addon.core.journal import Journal
-from flux_depth_addon.core.request import Request, from_json, to_json
+from flux_depth_addon.core.request import Request, fingerprint, from_json, to_json
 
 Wish = Callable[..., Request]
 
@@ -82,6 +82,29 @@ def test_a_discarded_picture_is_not_found_and_stays_in_the_ledger(journal: Journ
     history.discard(journal.database, [job.id])
     assert history.found(journal.database, history.Search()) == []
     assert journal.ledger().charged == 0.1
+
+
+def test_who_looks_for_pictures_learns_which_came_were_marked_or_deleted(journal: Journal, wish: Wish) -> None:
+    one = painted(journal, wish())
+    known, since = history.changed(journal.database, 0)
+    assert known == [one.id]
+    journal.add(wish(), b"png")
+    assert history.changed(journal.database, since)[0] == []
+    two = painted(journal, wish())
+    history.discard(journal.database, [one.id])
+    changed, newest = history.changed(journal.database, since)
+    assert set(changed) == {one.id, two.id}
+    assert history.changed(journal.database, newest) == ([], newest)
+
+
+def test_several_jobs_are_read_at_once_and_what_is_not_there_left_out(journal: Journal, wish: Wish) -> None:
+    jobs = journal.add_many(many(wish, 3))
+    assert {job.id for job in journal.several([jobs[0].id, "gone", jobs[2].id])} == {jobs[0].id, jobs[2].id}
+    assert journal.several([]) == []
+
+
+def test_the_scene_s_mark_does_not_make_another_picture(wish: Wish) -> None:
+    assert fingerprint(wish(scene_mark="a.b"), b"png") == fingerprint(wish(), b"png")
 
 
 def test_who_looks_learns_of_a_new_favourite(journal: Journal, wish: Wish) -> None:
