@@ -8,7 +8,7 @@ import bpy
 from bpy.app.handlers import persistent
 from bpy.props import BoolProperty, EnumProperty
 
-from . import depth_preview, obstacles, offer, output, placement, preferences, watch
+from . import depth_preview, obstacles, offer, output, placement, preferences, staleness, watch
 from .button import Button, JobButton, PaidButton, RenderingButton, failure
 from .core.errors import InputError
 from .properties import camera_of, model_or_none, request_of
@@ -122,6 +122,7 @@ class FLUXDEPTH_OT_generate(PaidButton, RenderingButton):
 
         asked = time.time()
         request = request_of(context)  # once: what the render below may change in the scene is not asked again
+        request = staleness.marked(request, context.scene)
         model = preferences.table()[request.model]
         self.check_shown(model, model.price)
         path, origin = output.output_of(request), output.origin()

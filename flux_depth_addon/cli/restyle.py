@@ -6,7 +6,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .. import preferences, worker_process
+from .. import preferences, staleness, worker_process
 from ..core.errors import InputError
 from .outcome import check_writable, described, ended, say
 from .scene import control_image, open_scene, request_of
@@ -30,7 +30,7 @@ def run(arguments: argparse.Namespace) -> tuple[dict[str, Any], int]:
     model = model_of(arguments, table)
     client = client_for(arguments, table, model)
     scene, camera = open_scene(arguments)
-    request = request_of(arguments, scene, camera, model)
+    request = staleness.marked(request_of(arguments, scene, camera, model), scene)
     check(request, model)
     picture, verdict = control_image(arguments, scene, camera, request.framing)
     request = noted(request, verdict)
