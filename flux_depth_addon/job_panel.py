@@ -35,6 +35,9 @@ def draw_job(layout: bpy.types.UILayout, context: bpy.types.Context, job: Job) -
         column.operator("flux_depth.cancel", icon="X").job_id = job.id
         say(column, context, preferences.hindrance(job), "ERROR")
         return
+    if job.discarded:
+        say(column, context, "Deleted: its file is in the system's bin", "TRASH")
+        return
     if job.result:
         _draw_places(column, context, job)
         say(column, context, _facts(job))

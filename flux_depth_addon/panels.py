@@ -11,6 +11,7 @@ from .core.models import Model, Provider
 from .depth_panel import Depth
 from .drawing import Part, elapsed, in_columns, one_line, say
 from .faithfulness import draw_dial
+from .gallery_panel import History
 from .job_panel import STEP_ICONS, draw_job
 from .keep_panel import FLUXDEPTH_UL_keep, Keep
 from .notices import draw_money, draw_notices
@@ -218,7 +219,11 @@ def _panel(space: type, part: type[Part], number: int) -> type:
     return type(name, (space, part, bpy.types.Panel), fields)
 
 
-PARTS = (_Main, _Jobs, Variations, Shot, Depth, _Camera, _Model, Result, Compare, Keep, Restore, _Sent)
+PARTS = (
+    *(_Main, _Jobs, Variations, Shot, History),
+    *(Depth, _Camera, _Model),
+    *(Result, Compare, Keep, Restore, _Sent),
+)
 classes = (
     FLUXDEPTH_UL_jobs,
     FLUXDEPTH_UL_keep,

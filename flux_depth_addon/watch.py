@@ -86,7 +86,7 @@ _steps: list[Callable[[], None]] = []
 _last_change = 0
 """The number of the last change that was read."""
 
-_last_shown = 0
+last_shown = 0
 """The number of the last change from which all was worked out that is shown."""
 
 _before: dict[str, Job | None] = {}
@@ -206,8 +206,8 @@ def _work_out() -> None:
     """What follows from the changes, so that nobody goes through all jobs at a redraw."""
     from .core import connection
 
-    global _news_at, _last_shown
-    _news_at, _last_shown = time.monotonic(), _last_change
+    global _news_at, last_shown
+    _news_at, last_shown = time.monotonic(), _last_change
     connections.clear()
     connections.update(connection.connections(_opened().database))
     changed = {job_id: jobs.get(job_id) for job_id in _before}
@@ -352,7 +352,7 @@ def _redraw_what_changed() -> None:
     global _drawn
     second = int(time.time()) if _waiting else 0
     news, asked = arrivals.summary(), tuple(connections.items())
-    shown = (_last_shown, problem, second, news, len(offers), asked, is_testing(), bpy.app.online_access)
+    shown = (last_shown, problem, second, news, len(offers), asked, is_testing(), bpy.app.online_access)
     if shown != _drawn:
         _drawn = shown
         windows.redraw()
@@ -360,11 +360,11 @@ def _redraw_what_changed() -> None:
 
 def let_go_of_journal() -> None:
     """Close it; the next look opens it anew."""
-    global _journal, _version, _last_change, session, month
+    global _journal, _version, _last_change, last_shown, session, month
     if _journal:
         _journal.close()
     _journal = _version = session = month = None
-    _last_change = 0
+    _last_change, last_shown = 0, -1
     _before.update(jobs)
     _steps.clear()
     for known in (jobs, connections, _waiting, arrivals.unseen):

@@ -14,7 +14,8 @@ ADDED = {
     "    flux_depth_variations: typing.Any",
     "Object(ID, bpy_struct)": "flux_depth_camera: typing.Any",
     "WindowManager(ID, bpy_struct)": "flux_depth_job: int\n    flux_depth_live: bool\n    flux_depth_range: bool\n"
-    "    flux_depth_jobs: bpy_prop_collection_idprop[FLUXDEPTH_PG_job]\n    flux_depth_compare: FLUXDEPTH_PG_compare",
+    "    flux_depth_jobs: bpy_prop_collection_idprop[FLUXDEPTH_PG_job]\n    flux_depth_compare: FLUXDEPTH_PG_compare\n"
+    "    flux_depth_history: FLUXDEPTH_PG_history",
     "Gizmo(bpy_struct)": "end: str",
     "ContextTempOverride": "def __enter__(self) -> typing.Self: ...\n    def __exit__(self, *_: object) -> None: ...",
 }
@@ -63,6 +64,7 @@ def _add(types: Path) -> None:
     ours = "from flux_depth_addon.compare import FLUXDEPTH_PG_compare\n"
     ours += "from flux_depth_addon.keep import FLUXDEPTH_PG_keep\n"
     ours += "from flux_depth_addon.faithfulness import FLUXDEPTH_PG_shape\n"
+    ours += "from flux_depth_addon.gallery_panel import FLUXDEPTH_PG_history\n"
     ours += "from flux_depth_addon.properties import FLUXDEPTH_PG_job, FLUXDEPTH_PG_settings\n"
     ours += "from flux_depth_addon.shot import FLUXDEPTH_PG_shot\n"
     types.write_text(ours + types.read_text(encoding="utf-8"), encoding="utf-8")

@@ -28,6 +28,7 @@ def parser() -> argparse.ArgumentParser:
     verbs.add_parser("presets", parents=[everywhere], help="list the presets")
     verbs.add_parser("facts", parents=[everywhere, _scene()], help="print what a prompt could say of the scene")
     verbs.add_parser("jobs", parents=[everywhere], help="list the journal")
+    _add_history(verbs.add_parser("history", parents=[everywhere], help="look for pictures; keep or delete one"))
     verbs.add_parser("resume", parents=[everywhere, _online()], help="finish what was left")
     sandbox = verbs.add_parser("sandbox", parents=[everywhere], help="serve the offline endpoint until stopped")
     sandbox.add_argument("--port", type=int, default=0, help="0: any that is free")
@@ -153,6 +154,18 @@ def _add_keep(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--scene", metavar="NAME", help="default: the job's, or the file's active scene")
     parser.add_argument("--camera", metavar="NAME", help="default: the job's, or the scene's active camera")
     parser.add_argument("--frame", type=_frame, metavar="N", help="default: the job's, or the file's current frame")
+
+
+def _add_history(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--search", default="", metavar="WORDS", help="all of them are in the prompt")
+    parser.add_argument("--scene", default="", metavar="NAME")
+    parser.add_argument("--camera", default="", metavar="NAME")
+    parser.add_argument("--favourites", action="store_true", help="only those with a star")
+    one = parser.add_mutually_exclusive_group()
+    one.add_argument("--favourite", metavar="ID", help="give this picture a star")
+    one.add_argument("--no-favourite", metavar="ID", help="take its star away")
+    one.add_argument("--delete", metavar="ID", help="move this picture to the system's bin; with --yes")
+    parser.add_argument("--yes", action="store_true", help="delete without a question")
 
 
 def _frame(text: str) -> float:
