@@ -14,6 +14,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -146,6 +147,50 @@ def memory(_rounds: int) -> str:
     return (
         f"{own - other:.0f} MB beyond a bare Workbench render ({own:.0f} MB against {other:.0f} MB); Z itself is 67 MB"
     )
+
+
+@measure("history", "told: what a search of 10,000 pictures takes")
+def history(rounds: int) -> str:
+    """Searching, and the rows of Blender's list. What drawing takes is told by tests/gui/test_history.py."""
+    import bpy
+
+    from flux_depth_addon.core.history import Search, found
+    from flux_depth_addon.core.journal import Journal
+    from flux_depth_addon.gallery_panel import FLUXDEPTH_PG_found, FLUXDEPTH_PG_history
+
+    for kind in (FLUXDEPTH_PG_found, FLUXDEPTH_PG_history):
+        bpy.utils.register_class(kind)
+    bpy.types.WindowManager.flux_depth_history = bpy.props.PointerProperty(type=FLUXDEPTH_PG_history)
+    rows = bpy.context.window_manager.flux_depth_history.rows
+    searches = {"all": Search(), "two words": Search("garden 77"), "a camera": Search(scene="Scene", camera="Camera")}
+    with tempfile.TemporaryDirectory() as folder, Journal(Path(folder)) as journal:
+        _remember(journal, 10_000)
+        work = {name: partial(found, journal.database, search) for name, search in searches.items()}
+        work["filling the list"] = partial(_fill, rows, 10_000)
+        took = {name: statistics.median(seconds(each) for _ in range(rounds)) for name, each in work.items()}
+    return "; ".join(f"{name} {each * 1000:.1f} ms" for name, each in took.items())
+
+
+def _remember(journal: object, number: int) -> None:
+    """Enter that many finished pictures."""
+    from dataclasses import replace
+
+    from flux_depth_addon.core.entry import new_job
+    from flux_depth_addon.core.job import Step
+
+    with journal.database.writing():
+        for seed in range(1, number + 1):
+            asked = replace(
+                _request(), prompt=f"a garden with a pond, {seed}", seed=seed, scene="Scene", camera="Camera"
+            )
+            job = new_job(journal.folder, asked, price_usd=0.06, base="", output=None, timeout=600, origin="")
+            journal._insert(replace(job, step=Step.DONE, result=str(job.output)))
+
+
+def _fill(rows: object, number: int) -> None:
+    rows.clear()
+    for _ in range(number):
+        rows.add()
 
 
 def _held(scene: str, rounds: int) -> str:
