@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from .core.framing import Framing
     from .core.request import Control, Request
 
-__all__ = ["noted", "picture_of", "rendered"]
+__all__ = ["as_sent", "picture_of", "rendered"]
 
 
 def rendered(
@@ -50,6 +50,13 @@ def picture_of(seen: np.ndarray, depth: DepthSettings) -> tuple[Image, Verdict |
     return control_image(seen, depth) if seen.ndim == 2 else (Image.fromarray(seen), None)
 
 
-def noted(request: Request, verdict: Verdict | None) -> Request:
-    """The request with the range that its map came to; clay has none."""
-    return replace(request, map_near=verdict.near, map_far=verdict.far) if verdict else request
+def as_sent(seen: np.ndarray, request: Request) -> tuple[bytes, Request, Verdict | None]:
+    """The control image as PNG, and the request with the range that its map came to, which clay has not.
+
+    Raises InputError.
+    """
+    from .core.depth_map import png
+
+    picture, verdict = picture_of(seen, request.depth)
+    asked = replace(request, map_near=verdict.near, map_far=verdict.far) if verdict else request
+    return png(picture), asked, verdict

@@ -116,8 +116,7 @@ class FLUXDEPTH_OT_generate(PaidButton, RenderingButton):
         return super().execute(context)
 
     def steps(self, context: bpy.types.Context, *, beside: bool) -> "Generator[str]":
-        from .control_picture import noted, picture_of
-        from .core.depth_map import png
+        from .control_picture import as_sent
         from .core.request import fingerprint
 
         asked = time.time()
@@ -128,9 +127,7 @@ class FLUXDEPTH_OT_generate(PaidButton, RenderingButton):
         path, origin = output.output_of(request), output.origin()
         view = depth_preview.view_of(context.scene, context.view_layer)
         z = yield from depth_preview.rendering(view, beside=beside)
-        picture, verdict = picture_of(z, request.depth)
-        request = noted(request, verdict)
-        control = png(picture)
+        control, request, _verdict = as_sent(z, request)
         same = watch.journal().same_as(fingerprint(request, control)) if request.seed and not self.anew else None
         if same:
             offer.offer(same, model.price)

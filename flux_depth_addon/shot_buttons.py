@@ -226,7 +226,7 @@ def _entries(
     context: bpy.types.Context, folder: Path, frames: list[int], shared: Request, *, beside: bool
 ) -> Generator[str, None, list[Entry]]:
     """What is to be sent: rendered one frame a step. The very same picture, from the journal, needs no sending."""
-    from .core.depth_map import control_image, png
+    from .control_picture import as_sent
     from .core.entry import Entry
     from .core.frames import known
     from .core.shot import path_of
@@ -239,7 +239,7 @@ def _entries(
         request, path = request_at(shared, scene, depth_preview.camera_of_view(view), frame), path_of(folder, frame)
         with named(request):
             z = yield from _rendered(view, f"Frame {frame}, {number} of {len(frames)}", beside=beside)
-            control = png(control_image(z, request.depth)[0])
+            control, request, _verdict = as_sent(z, request)
         if shot.settings_of(scene).anew or not known(watch.journal(), request, control, path):
             entries.append(Entry(request, control, price, path))
     return entries

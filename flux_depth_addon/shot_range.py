@@ -53,21 +53,21 @@ def request_at(shared: Request, scene: bpy.types.Scene, camera: bpy.types.Object
     return replace(shared, frame=float(frame), camera_matrix=capture.camera_matrix(scene, camera, frame))
 
 
-def control_of(request: Request, scene: bpy.types.Scene, camera: bpy.types.Object) -> bytes:
-    """The control image of that frame, rendered here and now. Raises InputError, which names the frame."""
-    from . import capture
-    from .core.depth_map import control_image, png
+def control_of(request: Request, scene: bpy.types.Scene, camera: bpy.types.Object) -> tuple[bytes, Request]:
+    """That frame's control image, rendered here and now, and its request. Raises InputError, which names the frame."""
+    from .control_picture import as_sent, rendered
 
     with named(request):
-        z = capture.capture(
+        seen = rendered(
             scene=scene,
             camera=camera,
             view_layer=request.view_layer or None,
             framing=request.framing,
+            control=request.control,
             engine=cast("Engine", request.engine),
             frame=request.frame,
         )
-        return png(control_image(z, request.depth)[0])
+        return as_sent(seen, request)[:2]
 
 
 @contextmanager

@@ -99,17 +99,22 @@ def _check_still_there(take: Take) -> None:
 
 def _entries(take: Take, z: ndarray, folder: Path) -> list[Entry]:
     from . import capture
-    from .core.depth_map import control_image, png
+    from .control_picture import as_sent
     from .core.entry import Entry
 
     try:
-        control = png(control_image(z, take.requests[0].depth)[0])
+        control, noted, _verdict = as_sent(z, take.requests[0])
     except InputError as error:
         raise InputError(f"{take.place}: {error}") from None
     scene, table = depth_preview.scene_of(take.view), preferences.table()
     camera = next(thing for thing in scene.objects if thing.session_uid == take.view.camera)
-    matrix = capture.camera_matrix(scene, camera, take.view.frame)
-    requests = [replace(request, camera_matrix=matrix) for request in take.requests]
+    noted = replace(noted, camera_matrix=capture.camera_matrix(scene, camera, take.view.frame))
+    requests = [_standing(request, noted) for request in take.requests]
     return [
         Entry(request, control, table[request.model].price_usd, output.path_in(folder, request)) for request in requests
     ]
+
+
+def _standing(request: Request, noted: Request) -> Request:
+    """The request with what the render of the first one of its take found out."""
+    return replace(request, camera_matrix=noted.camera_matrix, map_near=noted.map_near, map_far=noted.map_far)

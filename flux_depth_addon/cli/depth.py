@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ..core import models
-from .outcome import NO_OUTCOME, check_writable, write
-from .scene import control_image, framing_of, open_scene
+from .outcome import NO_OUTCOME, check_writable, say, write
+from .scene import depth_settings, framing_of, looked_at, open_scene
 from .work import table_of
 
 if TYPE_CHECKING:
@@ -14,13 +14,17 @@ if TYPE_CHECKING:
 
 
 def run(arguments: argparse.Namespace) -> tuple[dict[str, Any], int]:
+    from ..control_picture import picture_of
     from ..core.depth_map import png
 
     check_writable(arguments.output, {".png"})
     model = table_of(arguments)[models.DEFAULT]
     scene, camera = open_scene(arguments)
-    picture, _verdict = control_image(arguments, scene, camera, framing_of(arguments, scene, camera, model))
+    seen = looked_at(arguments, scene, camera, framing_of(arguments, scene, camera, model))
+    picture, verdict = picture_of(seen, depth_settings(arguments))
     write(arguments.output, png(picture))
+    if verdict:
+        say(verdict.sentence)
     print(arguments.output)
     size = {"width": picture.width, "height": picture.height}
     return NO_OUTCOME | {"step": "DONE", "control": str(arguments.output)} | size, 0

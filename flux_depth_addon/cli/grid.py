@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from .. import preferences, worker_process
 from ..core.errors import BudgetError, FluxDepthError, InputError
 from .outcome import check_writable, ended, say, write
-from .scene import check_names, depth_settings, framing_of, opened, request_of
+from .scene import check_names, framing_of, looked_at, opened, request_of
 from .sheet import SUFFIXES, write_tiles
 from .work import client_for, folder_of, journal_of, model_of, table_of
 
@@ -164,27 +164,22 @@ def _painted(
 def _entries(arguments: argparse.Namespace, scene: bpy.types.Scene, grid: Grid) -> Iterator[Entry]:
     """Rendered camera by camera and frame by frame; nothing is sent before the last one."""
     from .. import capture
-    from ..core.depth_map import control_image, png
+    from ..control_picture import as_sent
     from ..core.entry import Entry
     from ..output import path_in
 
-    folder, seen, control, matrix = arguments.output.absolute(), None, b"", tuple[float, ...]()
+    folder, seen = arguments.output.absolute(), None
     for model, request in list(_requests(arguments, scene, grid)):  # all are checked before the first is rendered
         camera = capture.camera_of(scene, request.camera)
         if (place := (request.camera, request.frame, request.framing)) != seen:
             say(f"Rendering the depth: camera “{request.camera}”, frame {request.frame:g}")
-            engine, frame = arguments.engine.upper(), request.frame
-            z = capture.capture(scene=scene, camera=camera, framing=request.framing, engine=engine, frame=frame)
-            control, matrix = png(control_image(z, depth_settings(arguments))[0]), _matrix(scene, camera, frame)
-            seen = place
-        standing = replace(request, camera_matrix=matrix)
+            seen, frame = place, request.frame
+            control, noted, _verdict = as_sent(
+                looked_at(arguments, scene, camera, request.framing, frame),
+                replace(request, camera_matrix=capture.camera_matrix(scene, camera, frame)),
+            )
+        standing = replace(request, camera_matrix=noted.camera_matrix, map_near=noted.map_near, map_far=noted.map_far)
         yield Entry(standing, control, model.price_usd, path_in(folder, standing))
-
-
-def _matrix(scene: bpy.types.Scene, camera: bpy.types.Object, frame: float) -> tuple[float, ...]:
-    from .. import capture
-
-    return capture.camera_matrix(scene, camera, frame)
 
 
 def _requests(arguments: argparse.Namespace, scene: bpy.types.Scene, grid: Grid) -> Iterator[tuple[Model, Request]]:

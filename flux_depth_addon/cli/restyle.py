@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from .. import preferences, staleness, worker_process
 from ..core.errors import InputError
 from .outcome import check_writable, described, ended, say
-from .scene import control_image, open_scene, request_of
+from .scene import looked_at, open_scene, request_of
 from .work import client_for, finish, journal_of, model_of, table_of
 
 if TYPE_CHECKING:
@@ -21,8 +21,7 @@ SUFFIXES = {".png", ".jpg", ".jpeg"}
 
 
 def run(arguments: argparse.Namespace) -> tuple[dict[str, Any], int]:
-    from ..control_picture import noted
-    from ..core.depth_map import png
+    from ..control_picture import as_sent
     from ..core.request import check, fingerprint
 
     check_writable(arguments.output, SUFFIXES)
@@ -32,11 +31,12 @@ def run(arguments: argparse.Namespace) -> tuple[dict[str, Any], int]:
     scene, camera = open_scene(arguments)
     request = staleness.marked(request_of(arguments, scene, camera, model), scene)
     check(request, model)
-    picture, verdict = control_image(arguments, scene, camera, request.framing)
-    request = noted(request, verdict)
+    seen = looked_at(arguments, scene, camera, request.framing)
+    control, request, verdict = as_sent(seen, request)
+    if verdict:
+        say(verdict.sentence)
     with ExitStack() as stack:
         journal = stack.enter_context(journal_of(arguments))
-        control = png(picture)
         if request.seed and not arguments.anew and (same := journal.same_as(fingerprint(request, control))):
             return _copied(arguments, finish(journal, client, same))
         base = arguments.url or model.provider.base or stack.enter_context(worker_process.sandbox(table))

@@ -9,16 +9,15 @@ import bpy
 
 from ..core.errors import InputError
 from ..core.framing import fit
-from .outcome import say
 
 if TYPE_CHECKING:
     import argparse
     from pathlib import Path
 
-    from PIL import Image
+    from numpy import ndarray
 
     from ..core import models
-    from ..core.depth_map import DepthSettings, Verdict
+    from ..core.depth_map import DepthSettings
     from ..core.framing import Framing
     from ..core.request import Request
 
@@ -78,18 +77,18 @@ def depth_settings(arguments: argparse.Namespace) -> DepthSettings:
     return DepthSettings(near=arguments.near, far=arguments.far, curve=arguments.curve, **shape)
 
 
-def control_image(
-    arguments: argparse.Namespace, scene: bpy.types.Scene, camera: bpy.types.Object, framing: Framing
-) -> tuple[Image.Image, Verdict | None]:
-    """The depth map, of which it is said how well it will guide, or the clay render."""
-    from ..control_picture import picture_of, rendered
+def looked_at(
+    arguments: argparse.Namespace,
+    scene: bpy.types.Scene,
+    camera: bpy.types.Object,
+    framing: Framing,
+    frame: float | None = None,
+) -> ndarray:
+    """What the control image is made of, rendered now. Raises InputError."""
+    from ..control_picture import rendered
 
-    engine, control = arguments.engine.upper(), arguments.control
-    seen = rendered(scene=scene, camera=camera, framing=framing, engine=engine, control=control)
-    picture, verdict = picture_of(seen, depth_settings(arguments))
-    if verdict:
-        say(verdict.sentence)
-    return picture, verdict
+    how = {"engine": arguments.engine.upper(), "control": arguments.control, "frame": frame}
+    return rendered(scene=scene, camera=camera, framing=framing, **how)
 
 
 def request_of(

@@ -197,7 +197,7 @@ class _Work:
         began = time.monotonic()
         for number, frame in enumerate(frames, 1):
             request, path = request_at(self.shared, scene, camera, frame), path_of(self.folder, frame)
-            control = control_of(request, scene, camera)
+            control, request = control_of(request, scene, camera)
             say(f"Frame {frame}: depth rendered, {number} of {len(frames)}, {time.monotonic() - began:.0f} s")
             if not self.arguments.anew and known(self.journal, request, control, path):
                 say(f"Frame {frame}: this very picture was painted already: it was copied, and nothing was sent")

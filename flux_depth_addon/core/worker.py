@@ -77,7 +77,7 @@ class _Crew:
     def __init__(self, asked: Iterable[jobs.Job], client: Client, journal: Journal) -> None:
         self.left = {job.id: job for job in asked if not job.is_final}
         self._client, self._journal = client, journal
-        self._flying: dict[Future[None], str] = {}
+        self._flying: dict[Future[jobs.Job | None], str] = {}
         self._kept = time.time()
 
     def round(self, pool: ThreadPoolExecutor) -> list[jobs.Job]:
