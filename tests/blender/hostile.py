@@ -137,7 +137,7 @@ def drawn(part: Any) -> list[dict[str, Any]]:
     Without a window no region is drawn; the layout of a pop-up can do all that a region's can.
     """
     panels = part("panels")
-    parts = [panel.draw for panel in panels.classes[1:]]
+    parts = [kind.draw for kind in panels.classes if issubclass(kind, bpy.types.Panel)]
     rows = [row_of(panels, row) for row in bpy.context.window_manager.flux_depth_jobs]
     with in_the_sidebar():
         return [item for draw in (*parts, *rows, panels._draw_status) for item in drawn_by(draw)]

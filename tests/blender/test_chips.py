@@ -214,6 +214,7 @@ def test_facts_are_forgotten_with_the_file(scene, part, tmp_path):
 
 def test_looking_up_changes_neither_the_prompt_nor_what_is_sent(scene, part):
     box(scene, "Sofa", (0, 5, 0))
+    bpy.context.view_layer.update()
     before = part("properties").request_of(bpy.context)
     bpy.ops.flux_depth.scene_facts()
     assert part("properties").request_of(bpy.context) == before
