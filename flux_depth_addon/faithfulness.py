@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, cast
 import bpy
 from bpy.props import EnumProperty, FloatProperty, PointerProperty
 
-from .core.faithfulness import STOPS, stop_at
 from .core.shape import LIMITS
 from .drawing import is_narrow
 
@@ -14,7 +13,9 @@ if TYPE_CHECKING:
     from .core.faithfulness import Stop
     from .properties import FLUXDEPTH_PG_settings
 
-CUSTOM = len(STOPS)
+CUSTOM = 99
+"""Its number in the menu, beyond that of every stop."""
+
 FORM = ("detail", "blur", "gamma")
 
 
@@ -29,6 +30,8 @@ def _menu_items(shape: "FLUXDEPTH_PG_shape", _context: object) -> list[tuple[str
 
 @cache
 def _items(with_custom: bool) -> list[tuple[str, str, str, int]]:
+    from .core.faithfulness import STOPS  # only for whoever looks: it would make every start of Blender slower
+
     # Blender keeps no reference to these texts, so they must stay alive here.
     stops = [(stop.name, stop.label, stop.says, number) for number, stop in enumerate(STOPS)]
     custom = ("custom", "Custom", "Guidance, detail, blur and gamma as set by hand", CUSTOM)
@@ -36,6 +39,8 @@ def _items(with_custom: bool) -> list[tuple[str, str, str, int]]:
 
 
 def _stop(shape: "FLUXDEPTH_PG_shape") -> "Stop | None":
+    from .core.faithfulness import stop_at
+
     return stop_at(_settings(shape).guidance, shape.detail, shape.blur, shape.gamma)
 
 
@@ -44,11 +49,15 @@ def _settings(shape: "FLUXDEPTH_PG_shape") -> "FLUXDEPTH_PG_settings":
 
 
 def _get_stop(shape: "FLUXDEPTH_PG_shape") -> int:
+    from .core.faithfulness import STOPS
+
     stop = _stop(shape)
     return STOPS.index(stop) if stop else CUSTOM
 
 
 def _set_stop(shape: "FLUXDEPTH_PG_shape", number: int) -> None:
+    from .core.faithfulness import STOPS
+
     if number < CUSTOM:
         _settings(shape).guidance, shape.detail, shape.blur, shape.gamma = STOPS[number].values
 

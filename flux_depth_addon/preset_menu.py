@@ -14,10 +14,14 @@ from . import windows
 from .button import Button, failure
 from .core.errors import InputError
 from .drawing import letter_size, lines
-from .preset_diff import SUBDIR, Look, apply, lines_of, look, of_scene
 
 if TYPE_CHECKING:
     from bpy.stub_internal.rna_enums import OperatorReturnItems
+
+    from .preset_diff import Look
+
+SUBDIR = "flux_depth"
+"""Of Blender's folders of presets; `preset_diff` looks there too."""
 
 WIDTH = 380
 """Pixels of the dialog at UI scale 1."""
@@ -64,6 +68,7 @@ class FLUXDEPTH_OT_add_preset(AddPresetBase, Button):
     def add(self, context: bpy.types.Context, filepath: str) -> None:
         """Called by Blender with the file to write."""
         from .core.preset import ENDING, ending_of, write
+        from .preset_diff import of_scene
 
         values = of_scene(context.scene)
         if self.ending.strip():
@@ -85,7 +90,8 @@ class FLUXDEPTH_OT_apply_preset(Button):
 
     filepath: StringProperty(options={"HIDDEN", "SKIP_SAVE"})
     preset_name = ""
-    seen: Look | None = None
+    seen: Any = None
+    """The `Look` that the dialog shows; Blender reads the annotations here, so it must know every name in them."""
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
@@ -112,6 +118,8 @@ class FLUXDEPTH_OT_apply_preset(Button):
             _draw_words(column.column(align=True), context, note, "INFO")
 
     def run(self, context: bpy.types.Context) -> None:
+        from .preset_diff import apply
+
         if self.seen is None:  # a script's call shows nothing
             self._look(context)
         apply(context.scene, self.seen)
@@ -121,12 +129,15 @@ class FLUXDEPTH_OT_apply_preset(Button):
 
     def _look(self, context: bpy.types.Context) -> None:
         from .core.preset import read
+        from .preset_diff import look
 
         preset = read(Path(self.filepath))
         self.preset_name, self.seen = preset.name, look(context.scene, preset)
 
 
 def _draw_changes(column: bpy.types.UILayout, context: bpy.types.Context, seen: Look) -> None:
+    from .preset_diff import lines_of  # only for whoever looks: it would make every start of Blender slower
+
     for label, words in lines_of(context.scene, seen):
         row = column.split(factor=0.32)
         _draw_words(row.column(align=True), context, label, share=0.32)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
@@ -39,6 +38,9 @@ GIVEN = frozenset(
 NUMBER = re.compile(r"(\.\d{3,4}|[. ]0\d{1,5})$")
 """At a name's end: Blender's .001, and 01 as people count. A level 2 is no second level."""
 
+BLANK = str.maketrans("_\ufffd", "  ")
+"""What stands for a space in a name, and for bytes that were no text."""
+
 
 class Fact(NamedTuple):
     """What is known of a scene, and the words that a click inserts."""
@@ -52,14 +54,10 @@ def words_of(name: str) -> str:
 
     Of a stranger's name no mark that turns the writing round, no line break, and no more than fits.
     """
-    plain = "".join(letter if _is_shown(letter) else " " for letter in name[: 4 * LONGEST].replace("_", " "))
+    plain = "".join(letter if letter.isprintable() else " " for letter in name[: 4 * LONGEST].translate(BLANK))
     words = " ".join(plain.split())
     words = NUMBER.sub("", NUMBER.sub("", words)).strip(" .,;:-")
     return words if len(words) <= LONGEST else words[:LONGEST].rsplit(" ", 1)[0].strip()
-
-
-def _is_shown(letter: str) -> bool:
-    return letter.isprintable() and unicodedata.category(letter) not in ("Cf", "Co", "Cn", "Cs") and letter != "\ufffd"
 
 
 def lens_words(millimetres: float) -> str:

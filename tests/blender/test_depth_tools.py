@@ -203,6 +203,13 @@ def test_a_change_of_near_far_or_curve_needs_no_render(at_work):
     assert news(at_work) == (0, 1)
 
 
+def test_a_change_of_the_map_s_shape_needs_no_render(at_work):
+    at_work.scene.flux_depth_shape.faithfulness = "inspired"
+    assert news(at_work) == (0, 1)
+    at_work.scene.flux_depth_shape.detail = 0.5
+    assert news(at_work) == (0, 1)
+
+
 def test_a_thing_that_moves_is_rendered_anew(at_work):
     bpy.data.objects["Box"].location.x = 2
     assert news(at_work) == (1, 1)
