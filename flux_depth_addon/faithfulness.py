@@ -105,12 +105,9 @@ def shape_of(scene: bpy.types.Scene) -> dict[str, float]:
 
 
 def draw_dial(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
-    """The stops as a menu; its name beside it where there is room."""
+    """The stops as a menu; its name beside it where there is room, else above."""
     shape = context.scene.flux_depth_shape
-    if is_narrow(context):
-        layout.prop(shape, "faithfulness", text="")
-        return
-    row = layout.split(factor=0.4, align=True)
+    row = layout.column() if is_narrow(context) else layout.split(factor=0.4, align=True)
     row.label(text="Faithfulness")
     row.prop(shape, "faithfulness", text="")
 

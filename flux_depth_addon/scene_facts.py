@@ -62,9 +62,11 @@ def _full_frame(scene: bpy.types.Scene, data: bpy.types.Camera) -> float:
     """The focal length that sees as much on a sensor of 36 mm, along the longer side of the picture."""
     render = scene.render
     width, height = render.resolution_x * render.pixel_aspect_x, render.resolution_y * render.pixel_aspect_y
-    along = {"AUTO": max(width, height), "HORIZONTAL": width, "VERTICAL": height}[data.sensor_fit]
+    longer = max(width, height)
+    along = {"HORIZONTAL": width, "VERTICAL": height}.get(data.sensor_fit, longer)
     sensor = data.sensor_height if data.sensor_fit == "VERTICAL" else data.sensor_width
-    return 36 * data.lens / (sensor * max(width, height) / along)
+    seen = sensor * longer
+    return 36 * data.lens * along / seen if seen else 0.0  # a stranger's file may hold any number
 
 
 def _of_light(scene: bpy.types.Scene, view_layer: bpy.types.ViewLayer) -> Iterator[Fact]:
@@ -90,7 +92,7 @@ def _elevation_in(sky: Any) -> float | None:
     """Blender's older skies have a direction towards the sun, its newer ones an elevation; one of them even no disc."""
     if sky.sky_type in ("PREETHAM", "HOSEK_WILKIE"):
         direction = sky.sun_direction
-        return math.degrees(math.asin(direction.z / direction.length)) if direction.length else None
+        return _degrees(direction.z / direction.length) if direction.length else None
     return math.degrees(sky.sun_elevation)
 
 
@@ -100,9 +102,14 @@ def _elevation_of_sun(view_layer: bpy.types.ViewLayer) -> float | None:
     shining = [light for light in lights if light.data.energy > 0 and not light.hide_render]
     for light in sorted(shining, key=lambda light: -light.data.energy):
         towards = light.matrix_world.to_3x3().col[2].normalized()
-        if (elevation := math.degrees(math.asin(max(-1.0, min(towards.z, 1.0))))) >= HORIZON:
+        if (elevation := _degrees(towards.z)) >= HORIZON:
             return elevation
     return None
+
+
+def _degrees(height: float) -> float:
+    """Of elevation, from the height of a direction of length 1, as far as rounding lets it be that."""
+    return math.degrees(math.asin(max(-1.0, min(1.0, height))))
 
 
 def _of_things(things: list[bpy.types.Object], homes: Homes) -> Iterator[Fact]:

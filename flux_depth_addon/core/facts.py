@@ -63,7 +63,7 @@ def words_of(name: str) -> str:
 def lens_words(millimetres: float) -> str:
     """A focal length on full frame, as photographers say it: 24 mm wide-angle lens."""
     kind = next((kind for longest, kind in LENSES if millimetres <= longest), "super-telephoto ")
-    return f"{millimetres:.0f} mm {kind}lens" if millimetres >= 1 else ""
+    return f"{millimetres:.0f} mm {kind}lens" if 1 <= millimetres < 10_000 else ""
 
 
 def sun_words(elevation: float) -> str:

@@ -3,6 +3,7 @@
 import json
 import math
 import time
+from types import SimpleNamespace
 
 import bpy
 import pytest
@@ -310,6 +311,16 @@ def test_a_place_that_is_no_number_is_nowhere_in_the_frame(scene, facts):
     box(scene, "Far", (0, float("inf"), 0))
     box(scene, "Sofa", (0, 5, 0))
     assert facts()["object"] == ["Sofa"]
+
+
+@pytest.mark.parametrize("size", [(0, 0), (1920, 0), (float("nan"), 1080)])
+def test_a_camera_and_a_sky_of_impossible_numbers_are_told_as_nothing(scene, part, size):
+    facts, number = part("scene_facts"), float("nan")
+    render = SimpleNamespace(resolution_x=size[0], resolution_y=size[1], pixel_aspect_x=1, pixel_aspect_y=1)
+    data = SimpleNamespace(sensor_fit="", sensor_width=0, sensor_height=0, lens=number)
+    assert part("core.facts").lens_words(facts._full_frame(SimpleNamespace(render=render), data)) == ""
+    sky = SimpleNamespace(sky_type="HOSEK_WILKIE", sun_direction=SimpleNamespace(z=2.0, length=1.0))
+    assert facts._elevation_in(sky) == 90
 
 
 def test_words_with_line_breaks_go_in_as_one_line(scene, insert):

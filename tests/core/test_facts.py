@@ -21,6 +21,8 @@ from tests.core.fuzzing import effort
         (200, "200 mm telephoto lens"),
         (600, "600 mm super-telephoto lens"),
         (0.2, ""),
+        (float("nan"), ""),
+        (float("inf"), ""),
     ],
 )
 def test_a_lens_is_told_as_photographers_do(millimetres: float, words: str) -> None:
@@ -36,6 +38,8 @@ def test_a_lens_is_told_as_photographers_do(millimetres: float, words: str) -> N
         (12, "low sun, long shadows"),
         (35, "sunlight, clear daylight"),
         (90, "high midday sun, short shadows"),
+        (float("nan"), ""),
+        (float("inf"), ""),
     ],
 )
 def test_a_sun_is_told_by_its_height(elevation: float, words: str) -> None:
