@@ -84,10 +84,11 @@ def place(jobs: list[Job]) -> None:
     from .core.claim import place_of
 
     stills = [job for job in jobs if not place_of(job.output)]  # a shot is looked at as a whole
-    leading = [job for job in stills if not job.batch or (job.batch, job.request.camera) not in led]
-    for job in leading:
-        _lead(job)
+    leading = False
     for job in stills:
+        if not job.batch or (job.batch, job.request.camera) not in led:
+            _lead(job)
+            leading = True
         if (job.finished or 0) < _opened:
             news[job.id] = job
     if leading:
@@ -96,11 +97,11 @@ def place(jobs: list[Job]) -> None:
 
 
 def _lead(job: Job) -> None:
-    places = {(job.batch, ""), (job.batch, job.request.camera)} - led
+    put = placement.lay_on_camera if (job.batch, "") in led else placement.place
     with suppress(InputError):  # deleted meanwhile: the list says so when it is asked to show it
-        if (job.batch, job.request.camera) in places or not job.batch:
-            placement.place(job, in_editor=(job.batch, "") in places)
-    led.update(places if job.batch else ())
+        put(job)
+    if job.batch:
+        led.update({(job.batch, ""), (job.batch, job.request.camera)})
 
 
 def note_failed_in_sight() -> None:

@@ -62,8 +62,8 @@ class FLUXDEPTH_OT_generate_grid(RenderingButton):
         column = self.layout.column(align=True)
         column.label(text=grid.words, icon="RENDER_STILL")
         column.label(text=renders(grid), icon="IMAGE_ZDEPTH")
-        for line in month_words(grid):
-            column.label(text=line, icon="FUND")
+        for number, line in enumerate(month_words(grid)):
+            column.label(text=line, icon="BLANK1" if number else "INFO")
 
     def execute(self, context: bpy.types.Context) -> set[OperatorReturnItems]:
         """A script's call, or the end of the question, which lets no operator wait."""

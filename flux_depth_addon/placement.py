@@ -34,19 +34,24 @@ comparing: set[int] = set()
 """Image Editors, by the addresses of their spaces, in which pictures are compared: what arrives leaves them alone."""
 
 
-def place(job: Job, *, in_editor: bool = True) -> None:
-    """Show an arrived picture where its scene wants it; a camera that is gone or locked is passed over.
+def place(job: Job) -> None:
+    """Show an arrived picture where its scene wants it; a camera that is gone or locked is passed over."""
+    if _scene_of(job).flux_depth.destination != "CAMERA":
+        show_in_editor(load(Path(job.result)))
+    lay_on_camera(job)
 
-    Without `in_editor`, not in the Image Editor, which shows another of the same batch.
-    """
-    scene = bpy.data.scenes.get(job.request.scene) or bpy.context.window_manager.windows[0].scene
+
+def lay_on_camera(job: Job) -> None:
+    """The same for the camera alone, while an Image Editor shows another picture of the same batch."""
+    scene = _scene_of(job)
     camera = scene.objects.get(job.request.camera) or _only_camera(scene)
-    destination = scene.flux_depth.destination
-    path = Path(job.result)
-    if destination != "CAMERA" and in_editor:
-        show_in_editor(load(path))
-    if destination != "EDITOR" and camera and camera.type == "CAMERA" and camera.data.is_editable:
-        put_behind(camera, path)
+    wanted = scene.flux_depth.destination != "EDITOR"
+    if wanted and camera and camera.type == "CAMERA" and camera.data.is_editable:
+        put_behind(camera, Path(job.result))
+
+
+def _scene_of(job: Job) -> bpy.types.Scene:
+    return bpy.data.scenes.get(job.request.scene) or bpy.context.window_manager.windows[0].scene
 
 
 def _only_camera(scene: bpy.types.Scene) -> bpy.types.Object | None:

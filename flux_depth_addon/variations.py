@@ -32,10 +32,15 @@ _model_items: list[tuple[str, str, str, int]] = []
 """Blender keeps no reference to these texts, so they must stay alive here."""
 
 
-def _items(_form: object, _context: object) -> list[tuple[str, str, str, int]]:
-    rows = list(preferences.table().models.values())[:MAX_MODELS]
-    tips = [f"{model.price} a picture. {model.warning}" for model in rows]
-    found = [(model.id, menu_label(model), tip, 1 << n) for n, (model, tip) in enumerate(zip(rows, tips, strict=True))]
+def _items(form: FLUXDEPTH_PG_variations, _context: object) -> list[tuple[str, str, str, int]]:
+    """Those that can be asked, or are chosen; each has its bit whoever else is listed."""
+    rows = enumerate(list(preferences.table().models.values())[:MAX_MODELS])
+    chosen = _chosen_models(form) if form else set()
+    found = [
+        (model.id, menu_label(model), f"{model.price} a picture. {model.warning}", 1 << number)
+        for number, model in rows
+        if model.id in chosen or preferences.has_key(model.provider)
+    ]
     if found != _model_items:
         _model_items[:] = found
     return _model_items

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from .core.grid import Grid
     from .variations import FLUXDEPTH_PG_variations
 
+SHORT = 8
+"""Letters of a name that stand beside a note."""
+
 LISTED = 24
 """Of the cameras, as many as a panel can show."""
 
@@ -33,7 +36,7 @@ class Variations(Part):
         say(layout, context, _seeds(context, grid))
         _draw_prompts(layout, form)
         _draw_models(layout, form)
-        layout.prop(form, "cameras")
+        _draw_menu(layout, context, form, "cameras")
         _draw_cameras(layout, context, form)
         _draw_frames(layout, context, form)
         _draw_total(layout, context, grid, problem)
@@ -50,7 +53,7 @@ def _grid(context: bpy.types.Context) -> tuple[Grid | None, str]:
 def _seeds(context: bpy.types.Context, grid: Grid | None) -> str:
     settings = context.scene.flux_depth
     if not settings.use_seed:
-        return "Random ones, the same in every row"
+        return "Random ones; every prompt and view gets the same"
     seeds = grid.seeds if grid else [settings.seed]
     return f"Seeds {seeds[0]} to {seeds[-1]}" if len(seeds) > 1 else f"Seed {seeds[0]}"
 
@@ -72,14 +75,27 @@ def _draw_models(layout: bpy.types.UILayout, form: FLUXDEPTH_PG_variations) -> N
         column.prop(form, "models")
 
 
+def _draw_menu(
+    layout: bpy.types.UILayout, context: bpy.types.Context, form: FLUXDEPTH_PG_variations, name: str
+) -> None:
+    """With its name above it where there is no room beside it."""
+    if is_narrow(context):
+        layout.label(text=name.title())
+        layout.prop(form, name, text="")
+    else:
+        layout.prop(form, name)
+
+
 def _draw_cameras(layout: bpy.types.UILayout, context: bpy.types.Context, form: FLUXDEPTH_PG_variations) -> None:
     """Each with its note, and a tick where they are chosen."""
     cameras = variations.cameras_in(context)
+    named = [(camera, text(camera, otherwise="A name that is not text")) for camera in cameras[:LISTED]]
+    stacked = is_narrow(context) or any(len(name) > SHORT for _camera, name in named)
     column = layout.column(align=True)
     column.use_property_split = False
-    for camera in cameras[:LISTED]:
-        shown, name = variations.camera_form_of(camera), text(camera, otherwise="A name that is not text")
-        row = column.column(align=True) if is_narrow(context) else column.split(factor=0.35, align=True)
+    for camera, name in named:
+        shown = variations.camera_form_of(camera)
+        row = column.column(align=True) if stacked else column.split(factor=0.35, align=True)
         if form.cameras == "CHOSEN":
             row.prop(shown, "use", text=name)
         else:
@@ -102,7 +118,7 @@ NO_CAMERAS = {
 def _draw_frames(layout: bpy.types.UILayout, context: bpy.types.Context, form: FLUXDEPTH_PG_variations) -> None:
     if form.cameras == "MARKERS":
         return
-    layout.prop(form, "frames")
+    _draw_menu(layout, context, form, "frames")
     if form.frames == "RANGE":
         column = layout.column(align=True)
         for name in ("start", "end", "step"):

@@ -14,8 +14,10 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 MEASURES: dict[str, tuple[Callable[[int], str], str]] = {}
@@ -140,6 +142,24 @@ def many(rounds: int) -> str:
     return f"ratio {ratio:.2f}: {pairs[0][0]:.1f} s against {pairs[0][1]:.1f} s"
 
 
+@measure("grid", "a grid of 200 pictures takes 1.3 times the endpoint's own time, or less")
+def grid(_rounds: int) -> str:
+    """The same endpoint, which takes 5 s for each picture and 24 at a time."""
+    own = -(-200 // 24) * 5.0
+    took = _jobs(200, 5.0)
+    return f"ratio {took / own:.2f}: {took:.1f} s against {own:.1f} s"
+
+
+@measure("sheet", "told: a contact sheet of 100 pictures of 1344 × 768")
+def sheet(rounds: int) -> str:
+    """From the files to a JPEG, and the most memory that a process takes for it."""
+    with tempfile.TemporaryDirectory() as folder:
+        picture = Path(folder, "picture.png")
+        picture.write_bytes(_control())
+        took, megabytes = zip(*(_sheet(picture) for _ in range(min(rounds, 3))), strict=True)
+    return f"{statistics.median(took):.1f} s, median of {len(took)}; {max(megabytes):.0f} MB beyond an empty process"
+
+
 @measure("memory", "told, at 4096 × 4096")
 def memory(_rounds: int) -> str:
     """The peak of a whole process that captures once, beyond one that renders the same size with Workbench."""
@@ -237,6 +257,7 @@ def _jobs(count: int, delay: float) -> float:
     """Seconds until that many jobs are done, from the first click; the endpoint answers with the map itself."""
     from flux_depth_addon import worker_process
     from flux_depth_addon.core import models
+    from flux_depth_addon.core.entry import Entry
     from flux_depth_addon.core.journal import Journal
 
     table = models.load()
@@ -250,19 +271,38 @@ def _jobs(count: int, delay: float) -> float:
         base = sandbox.stdout.readline().strip() if sandbox.stdout else ""
         request, control = _request(), _control()
         started = time.perf_counter()
-        for _ in range(count):
-            journal.add(request, control, base=base)
+        wanted = (replace(request, seed=seed) for seed in range(1, count + 1))
+        journal.add_many([Entry(each, control, 0.0, None) for each in wanted], base=base)
         worker_process.start(Path(folder), table, [], {}, list(table.providers))
         while journal.unfinished():
             time.sleep(0.02)
         took = time.perf_counter() - started
-        assert all(job.result for job in journal.jobs()), [job.error_message for job in journal.jobs()]
+        assert len([job for job in journal.jobs() if job.result]) == count, [
+            job.error_message for job in journal.jobs()
+        ]
         worker_process.let_go()
         sandbox.communicate()
     return took
 
 
-def _request() -> object:
+def _sheet(picture: Path) -> tuple[float, float]:
+    """Seconds, and megabytes."""
+    code = (
+        "import resource, sys, time; from pathlib import Path\n"
+        "from flux_depth_addon.core.contact_sheet import Tile, drawing, write_sheet\n"
+        "from PIL import Image; Image.preinit()\n"
+        "def most(): return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
+        "file, before, began = Path(sys.argv[1]), most(), time.perf_counter()\n"
+        "for sheet in drawing([Tile(file, ('seed 7', 'a model', 'a garden in the morning'))] * 100): pass\n"
+        "write_sheet(sheet, file.with_name('sheet.jpg'))\n"
+        "print(time.perf_counter() - began, most() - before)"
+    )
+    printed = subprocess.check_output([sys.executable, "-c", code, str(picture)], cwd=ROOT, text=True)
+    took, more = printed.split()
+    return float(took), int(more) * (1 if sys.platform == "darwin" else 1024) / 1e6
+
+
+def _request() -> Any:
     from flux_depth_addon.core.framing import Limits, fit
     from flux_depth_addon.core.request import Request
 

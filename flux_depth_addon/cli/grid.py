@@ -41,10 +41,12 @@ def run(arguments: argparse.Namespace) -> tuple[dict[str, Any], int]:
     grid = _grid(arguments, scene, models)
     check(grid)
     _check_price(arguments, grid)
-    say(f"{grid.words}  ·  {grid.captures:,} render{'s' * (grid.captures != 1)} of the depth")
+    words = f"{grid.words}  ·  {grid.captures:,} render{'s' * (grid.captures != 1)} of the depth"
     priced = {"pictures": grid.count, "captures": grid.captures, "price_usd": grid.price_usd}
     if arguments.dry_run:
+        print(words)
         return priced | {"jobs": []}, 0
+    say(words)
     _check_places(arguments)
     with journal_of(arguments) as journal:
         jobs = _painted(arguments, scene, grid, journal, table)
