@@ -42,7 +42,8 @@ def _held(folder: Path, frames: Sequence[int], there: set[int]) -> list[str]:
     from .core.shot import path_of
 
     shown, names = "", []
-    for frame in range(frames[0], frames[-1] + 1):
+    step = frames[1] - frames[0] if len(frames) > 1 else 1
+    for frame in range(frames[0], frames[-1] + step):
         if frame in there:
             shown = path_of(folder, frame).name
         names.append(shown)

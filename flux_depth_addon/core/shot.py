@@ -104,15 +104,21 @@ def frames_from(text: str) -> list[int]:
 
 
 def spans(frames: Iterable[int], *, step: int = 1, most: int = 8) -> str:
-    """Frames for people: 7, 12-14; an ellipsis after so many spans."""
+    """Frames for people, as they would type them: 7, 12-14, or 1-22:3; an ellipsis after so many spans."""
     runs: list[list[int]] = []
     for frame in sorted(frames):
         if runs and frame - runs[-1][-1] == step:
             runs[-1].append(frame)
         else:
             runs.append([frame])
-    told = [f"{run[0]}-{run[-1]}" if len(run) > 1 else str(run[0]) for run in runs[:most]]
+    told = [_span(run, step) for run in runs[:most]]
     return ", ".join(told + ["…"] * (len(runs) > most))
+
+
+def _span(run: list[int], step: int) -> str:
+    if len(run) < 3:
+        return ", ".join(map(str, run))
+    return f"{run[0]}-{run[-1]}" + (f":{step}" if step > 1 else "")
 
 
 def path_of(folder: Path, frame: int) -> Path:

@@ -129,7 +129,7 @@ def test_the_button_tells_what_is_missing_and_what_it_costs(scene, part, folder,
     painted(folder, 1, 2, 4)
     standing(part)
     told = words(drawn(part))
-    assert "3 missing of 6: 3, 5-6" in told
+    assert "3 missing of 6: 3, 5, 6" in told
     assert "Generate 3 Missing  ·  $0.18" in told
     assert "expect flicker in texture and light" in told
     own = part("shot").settings_of(scene)
