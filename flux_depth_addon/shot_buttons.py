@@ -58,9 +58,13 @@ class FLUXDEPTH_OT_generate_shot(PaidButton, RenderingButton):
     bl_label = "Generate Shot"
     bl_options = {"UNDO"}
 
+    _busy = False
+    """Whether one is rendering: a second one would render the same frames, to no use."""
+
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
-        return _allowed(cls, obstacles.obstacle(context) or _nothing_to_paint(context))
+        busy = "The depth of a shot is being rendered" if FLUXDEPTH_OT_generate_shot._busy else ""
+        return _allowed(cls, busy or obstacles.obstacle(context) or _nothing_to_paint(context))
 
     def question(self, context: bpy.types.Context) -> str:
         """Once for all frames, where they cost."""
@@ -78,6 +82,13 @@ class FLUXDEPTH_OT_generate_shot(PaidButton, RenderingButton):
         return super().execute(context)
 
     def steps(self, context: bpy.types.Context, *, beside: bool) -> Generator[str]:
+        FLUXDEPTH_OT_generate_shot._busy = True
+        try:
+            yield from self._work(context, beside=beside)
+        finally:
+            FLUXDEPTH_OT_generate_shot._busy = False
+
+    def _work(self, context: bpy.types.Context, *, beside: bool) -> Generator[str]:
         from .core.shot import lock
 
         scene, model = context.scene, model_of(context.scene.flux_depth)

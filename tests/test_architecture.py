@@ -69,7 +69,9 @@ ARROWS = {
     "claim": {"errors", "job", "receipt"},
     "shot": {"claim", "depth_map", "errors", "job", "request"},
     "journal": {"causes", "claim", "database", "entry", "errors", "job", "ledger", "receipt", "request"},
-    "frames": {"claim", "entry", "errors", "framing", "job", "journal", "models", "picture", "request", "shot"},
+    "frames": {
+        *("addresses", "claim", "entry", "errors", "framing", "job", "journal", "models", "picture", "request", "shot"),
+    },
     "pace": {"database"},
     "batch": {"entry", "errors", "job", "journal", "pace", "request"},
     "grid": {"errors", "framing", "models", "request"},

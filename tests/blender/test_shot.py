@@ -3,6 +3,7 @@
 import json
 import os
 from pathlib import Path
+from types import MethodType, SimpleNamespace
 
 import bpy
 import pytest
@@ -205,6 +206,27 @@ def test_a_frame_without_depth_is_named_and_nothing_is_sent(scene, part):
     with pytest.raises(RuntimeError, match=r"Frame 4: .*Nothing was sent"):
         bpy.ops.flux_depth.generate_shot()
     assert not part("watch").journal().jobs()
+
+
+def test_what_is_broken_off_sends_nothing_and_begins_no_shot(scene, part, folder):
+    buttons, preview = part("shot_buttons"), part("depth_preview")
+    bpy.ops.flux_depth.preview_depth()
+    seen = preview.seen
+    standing(part)
+    button = buttons.FLUXDEPTH_OT_generate_shot
+    stand_in = SimpleNamespace(check_shown=lambda *_: None, report=lambda *_: None)
+    stand_in._work = MethodType(button._work, stand_in)
+    steps = button.steps(stand_in, bpy.context, beside=False)
+    said = [next(steps) for _ in range(9)]
+    assert "Range: frame 1, 1 of 6" in said
+    assert "Frame 2, 2 of 6" in said
+    with pytest.raises(RuntimeError, match="is being rendered"):
+        bpy.ops.flux_depth.generate_shot()
+    steps.close()
+    assert not part("watch").journal().jobs()
+    assert not (folder / "shot.json").exists()
+    assert preview.seen is seen
+    assert bpy.ops.flux_depth.generate_shot.poll()
 
 
 # Where it is seen.
