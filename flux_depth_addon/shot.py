@@ -32,7 +32,7 @@ LOOK_SECONDS = 1.0
 STALE_SECONDS = 5.0
 """After that a panel that is drawn has the folder looked at anew."""
 
-AT_ONCE = 200
+AT_ONCE = 50
 """How many files one look opens, to see whether they are whole."""
 
 FARTHEST = 1048574
@@ -110,8 +110,8 @@ class Standing:
 standings: dict[Wanted, Standing] = {}
 """By what is asked for, as of the last look; forgotten with the file."""
 
-_whole: set[str] = set()
-"""The paths of frames that were seen to be whole."""
+_whole: dict[Path, set[str]] = {}
+"""By folder, the files that were seen to be whole."""
 
 _looked_for: list[Wanted] = []
 
@@ -199,19 +199,19 @@ def look(wanted: Wanted) -> Standing:
 
 def _looked(wanted: Wanted) -> Standing:
     from .core import claim
-    from .core.shot import path_of
+    from .core.shot import name_of
 
     try:
         folder, frames = folder_of(wanted), wanted.frames
     except InputError as error:
         return Standing(problem=str(error).removesuffix(" Nothing was sent."))
-    names = _names(folder)
+    listed = _names(folder)
+    files = {frame: name_of(folder, frame) for frame in frames}
+    there = _those_whole(folder, [name for name in files.values() if name in listed])
     waiting = {job.output.name for job in watch.on_their_way() if job.output.parent == folder}
     waiting |= {f"{stem}.png" for stem in claim.found(folder)}
-    paths = {frame: path_of(folder, frame) for frame in frames}
-    there = _those_whole([path for path in paths.values() if path.name in names])
-    here = {frame for frame, path in paths.items() if path.name in there}
-    away = {frame for frame, path in paths.items() if path.name in waiting} - here
+    here = {frame for frame, name in files.items() if name in there}
+    away = {frame for frame, name in files.items() if name in waiting} - here
     return Standing(folder, frames, here, away)
 
 
@@ -222,14 +222,15 @@ def _names(folder: Path) -> set[str]:
         return set()
 
 
-def _those_whole(paths: list[Path]) -> set[str]:
-    """The names of those that are whole; a look opens so many files, and the next one so many more."""
+def _those_whole(folder: Path, names: list[str]) -> set[str]:
+    """Those that are whole; a look opens so many files, and the next one so many more."""
     from .core.shot import is_whole
 
-    unknown = [path for path in paths if str(path) not in _whole]
-    broken = {path.name for path in unknown[:AT_ONCE] if not is_whole(path)}
-    _whole.update(str(path) for path in unknown[:AT_ONCE] if path.name not in broken)
-    return {path.name for path in paths} - broken
+    known = _whole.setdefault(folder, set())
+    unknown = [name for name in names if name not in known][:AT_ONCE]
+    whole = {name for name in unknown if is_whole(folder / name)}
+    known |= whole
+    return set(names) - set(unknown) | whole
 
 
 def look_soon(wanted: Wanted) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import bpy
 
 from . import obstacles, preferences, shot
-from .drawing import Part, in_columns, say
+from .drawing import Part, in_columns, is_narrow, say
 from .properties import model_or_none
 from .shot_buttons import told_price
 
@@ -29,7 +29,7 @@ class Shot(Part):
         layout.prop(own, "title")
         _draw_frames(layout, context, own)
         _draw_range(layout, context, own)
-        _draw_resume(layout, own)
+        _draw_resume(layout, context, own)
         layout.prop(own, "anew")
         say(layout, context, HONEST, "INFO")
         _draw_standing(layout, context)
@@ -56,7 +56,12 @@ def _draw_range(layout: bpy.types.UILayout, context: bpy.types.Context, own: sho
         say(layout, context, "Found on frames of the whole shot, then locked", "UNLOCKED")
 
 
-def _draw_resume(layout: bpy.types.UILayout, own: shot.FLUXDEPTH_PG_shot) -> None:
+def _draw_resume(layout: bpy.types.UILayout, context: bpy.types.Context, own: shot.FLUXDEPTH_PG_shot) -> None:
+    if is_narrow(context):
+        layout.prop(own, "use_resume")
+        if own.use_resume:
+            layout.prop(own, "resume_at")
+        return
     row = layout.row(heading="Resume at")
     row.prop(own, "use_resume", text="")
     field = row.row()
@@ -87,7 +92,8 @@ def _draw_generate(
     own, number = shot.settings_of(context.scene), len(shot.to_paint(context.scene, standing))
     column = layout.column()
     column.scale_y = 1.3
-    words = f"Generate {number} {'Anew' if own.anew else 'Missing'}  ·  {shot.price_of(model, number)}"
+    words = f"{number} {'Anew' if own.anew else 'Missing'}  ·  {shot.price_of(model, number)}"
+    words = words if is_narrow(context) else f"Generate {words}"
     button = column.operator("flux_depth.generate_shot", text=words, icon="RENDER_ANIMATION")
     button.shown_model, button.shown_price = model.id, told_price(context.scene, standing)
     if preferences.has_key(model.provider) and (reason := obstacles.obstacle(context)):

@@ -38,6 +38,7 @@ __all__ = [
     "is_whole",
     "lock",
     "locked_range",
+    "name_of",
     "path_of",
     "present",
     "random_seed",
@@ -121,9 +122,14 @@ def _span(run: list[int], step: int) -> str:
     return f"{run[0]}-{run[-1]}" + (f":{step}" if step > 1 else "")
 
 
+def name_of(folder: Path, frame: int) -> str:
+    """The name of a frame's file in the folder of its shot."""
+    return f"{folder.name}_{frame:04d}.png"
+
+
 def path_of(folder: Path, frame: int) -> Path:
     """Where a frame of the shot in that folder is."""
-    return folder / f"{folder.name}_{frame:04d}.png"
+    return folder / name_of(folder, frame)
 
 
 def is_whole(path: Path) -> bool:
