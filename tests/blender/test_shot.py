@@ -131,13 +131,13 @@ def test_the_button_tells_what_is_missing_and_what_it_costs(scene, part, folder,
     standing(part)
     told = words(drawn(part))
     assert "3 missing of 6: 3, 5, 6" in told
-    assert "Generate 3 Missing  ·  $0.18" in told
+    assert "3 Missing  ·  $0.18" in told
     assert "expect flicker in texture and light" in told
     own = part("shot").settings_of(scene)
     own.use_resume, own.resume_at = True, 5
-    assert "Generate 2 Missing  ·  $0.12" in words(drawn(part))
+    assert "2 Missing  ·  $0.12" in words(drawn(part))
     own.use_resume, own.anew = False, True
-    assert "Generate 6 Anew  ·  $0.36" in words(drawn(part))
+    assert "6 Anew  ·  $0.36" in words(drawn(part))
 
 
 def test_a_click_does_what_the_button_showed_or_nothing(scene, part, folder):
