@@ -164,7 +164,9 @@ LIGHT = (
 DARK = LIGHT.replace("_Light", "_Dark")
 
 
-@pytest.mark.parametrize("title", ["Depth", "Camera", "Model Settings", "Result", "Compare", "What Is Sent"])
+@pytest.mark.parametrize(
+    "title", ["Depth", "Camera", "Model Settings", "Result", "Compare", "Keep Objects", "What Is Sent"]
+)
 def test_each_panel_at_each_size(pictured: Artist, title: str) -> None:
     """For the eye alone: usual, 200 pixels wide, in the light theme, at twice the size."""
     pictured.panel(title)
