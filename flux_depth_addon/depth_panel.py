@@ -3,7 +3,7 @@
 import bpy
 
 from . import depth_preview
-from .drawing import Part, distance, in_columns, say
+from .drawing import Part, distance, in_columns, is_narrow, say
 from .faithfulness import draw_shape
 from .properties import model_or_none
 
@@ -38,7 +38,7 @@ class Depth(Part):
 def _draw_control(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
     """What the model is shown, what it wants, and why."""
     settings = context.scene.flux_depth
-    layout.prop(settings, "control")
+    layout.prop(settings, "control", text="" if is_narrow(context) else "Control")
     if model := model_or_none(settings):
         refused = settings.control == "clay" and model.control == "map"
         say(layout, context, model.wants, "ERROR" if refused else "INFO")

@@ -18,7 +18,7 @@ class Keep(Part):
         _draw_list(layout, settings)
         column = layout.column()
         in_columns(column, context)
-        column.prop(settings, "collection")
+        column.prop(settings, "collection", text="" if is_narrow(context) else "Collection")
         layout.operator("flux_depth.preview_mask", icon="IMAGE_ALPHA")
         _draw_keep(layout, context)
         _draw_nodes(layout)
