@@ -192,7 +192,7 @@ def _finding(
     views: list[ndarray] = []
     chosen = sampled(frames)
     for number, frame in enumerate(chosen, 1):
-        at = view._replace(frame=float(frame), framing=small(view.framing))
+        at = view._replace(frame=float(frame), framing=small(view.framing), control="depth")
         views.append((yield from _rendered(at, f"Range: frame {frame}, {number} of {len(chosen)}", beside=beside)))
     return locked_range(views, settings)
 

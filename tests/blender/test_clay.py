@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
+from typing import Any
 
 import bpy
 import numpy as np
@@ -153,6 +154,22 @@ def test_a_model_that_wants_a_map_gets_no_clay_and_nothing_is_rendered(
         getattr(bpy.ops.flux_depth, button)()
     assert not part("watch").jobs
     assert MAP_ONLY in part("obstacles").no_request(bpy.context)
+
+
+def test_the_range_of_a_shot_in_clay_is_still_found_in_its_depth(takes_clay: bpy.types.Scene, part: Callable) -> None:
+    view = part("depth_preview").view_of(takes_clay, bpy.context.view_layer)
+    finding = part("shot_buttons")._finding(view, [1, 2], part("core.depth_map").DepthSettings(), beside=False)
+    found = come_to(finding)
+    assert 0 < found.near < found.far
+
+
+def come_to(steps: Generator[str, None, Any]) -> Any:
+    """What they return at their end."""
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            return end.value
 
 
 # On the command line
