@@ -12,7 +12,7 @@ from typing import Any
 import bpy
 import numpy as np
 import pytest
-from bl_ext.user_default.flux_depth import keep, keep_nodes
+from bl_ext.user_default.flux_depth import keep, keep_nodes, still
 from bl_ext.user_default.flux_depth.capture import camera_matrix, capture
 from bl_ext.user_default.flux_depth.core.composite import laid_over
 from bl_ext.user_default.flux_depth.core.depth_map import DepthSettings
@@ -211,6 +211,23 @@ def test_keeping_touches_nothing(folder: Path, name: str) -> None:
     bpy.context.view_layer.update()
     before = settled(folder)
     kept(view(scene), things)
+    assert difference(before, fingerprint(folder)) == {}
+
+
+@pytest.mark.parametrize("step", ["copied", "rendered"])
+def test_a_step_that_fails_when_its_work_is_done_leaves_nothing(folder: Path, monkeypatch, step: str) -> None:
+    scene, work = HURTING["linked"](folder), getattr(still, step)
+    scene.render.engine, scene.cycles.samples = "CYCLES", 1
+
+    def fails(*arguments: Any) -> None:
+        work(*arguments)
+        raise RuntimeError("out of luck")
+
+    monkeypatch.setattr(still, step, fails)
+    bpy.context.view_layer.update()
+    before = settled(folder)
+    with pytest.raises(InputError, match="did not render the objects to keep: out of luck"):
+        kept(view(scene), {bpy.data.objects["Box"]})
     assert difference(before, fingerprint(folder)) == {}
 
 
