@@ -25,6 +25,9 @@ UNIT = 20
 BESIDE = 92
 """Of the sidebar's width, what is taken by its edges, its tabs, the list's own, and a star."""
 
+EDGES = 26
+"""What a label takes besides its letters, in a row of a list."""
+
 LINE = 0.95
 """Units: the height of a line of words beside a small picture."""
 
@@ -148,26 +151,38 @@ def _draw_count(layout: bpy.types.UILayout, filters: FLUXDEPTH_PG_history) -> No
 
 
 def _draw_row(layout: bpy.types.UILayout, context: bpy.types.Context, job_id: str, size: int) -> None:
-    job = gallery.entry(job_id)
+    """The small picture, words where there is room for some, and the star."""
+    job, narrow = gallery.entry(job_id), is_narrow(context)
     room, side = room_in(context, beside=BESIDE + UNIT * size), room_in(context, beside=BESIDE)
-    parts = layout.split(factor=max(1 - room / side, 0.1))
+    parts = layout.split(factor=0.7 if narrow else max(1 - room / side, 0.1))
     if job is None:
         parts.label(text="")
         return
-    picture = parts.row()
-    picture.active = job_id not in gallery.missing
-    if icon := gallery.thumbnail(job_id):
-        picture.template_icon(icon, scale=1.0)
-    else:
-        picture.label(icon="LIBRARY_DATA_BROKEN")
+    _draw_picture(parts.row(), job)
     row = parts.row()
     words = row.column(align=True)
     words.scale_y = LINE / size
-    _draw_words(words, job, lines(one_line(job.request.prompt[:PROMPT_LETTERS]), room, letter_size(context), size - 2))
+    if not narrow:
+        _draw_words(words, job, _prompt(context, job, size))
     end = row.column()
     end.scale_y = 1 / size
     star: IconItems = "SOLO_ON" if job.favourite else "SOLO_OFF"
     end.operator("flux_depth.toggle_favourite", text="", icon=star, emboss=False).job_id = job_id
+    if narrow and job_id in gallery.stale:
+        end.label(icon="TIME")
+
+
+def _draw_picture(row: bpy.types.UILayout, job: "Job") -> None:
+    row.active = job.id not in gallery.missing
+    if icon := gallery.thumbnail(job.id):
+        row.template_icon(icon, scale=1.0)
+    else:
+        row.label(icon="LIBRARY_DATA_BROKEN")
+
+
+def _prompt(context: bpy.types.Context, job: "Job", size: int) -> tuple[str, ...]:
+    room = room_in(context, beside=BESIDE + UNIT * size + EDGES)
+    return lines(one_line(job.request.prompt[:PROMPT_LETTERS]), room, letter_size(context), size - 2)
 
 
 def _draw_words(column: bpy.types.UILayout, job: "Job", prompt: tuple[str, ...]) -> None:

@@ -28,12 +28,12 @@ def test_the_history(studio: Artist) -> None:  # noqa: F811
         "jobs = list(part('watch').jobs)\n"
         "bpy.ops.flux_depth.toggle_favourite(job_id=jobs[0]); bpy.ops.flux_depth.toggle_favourite(job_id=jobs[3])"
     )
-    studio.panel("Pictures")
+    titles, headers = studio.python("panels_of('VIEW_3D', 'FLUX Depth')"), studio._headers_at_rest("VIEW_3D")
+    studio.move(headers[titles.index("Pictures")])
     studio.screen.press()
     time.sleep(0.5)
     studio.panel("History")
-    studio.wait_until("len(part('gallery').stale) == 3")
-    studio.hover("flux_depth_history.row")
+    studio.wait_until("len(part('gallery').stale) == 2")
     studio.python("part('gallery').click(3)")
     studio.wait_until("area('IMAGE_EDITOR').spaces.active.image")
     fit(studio)
