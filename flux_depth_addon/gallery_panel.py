@@ -25,7 +25,7 @@ UNIT = 20
 BESIDE = 92
 """Of the sidebar's width, what is taken by its edges, its tabs, the list's own, and a star."""
 
-EDGES = 26
+EDGES = 34
 """What a label takes besides its letters, in a row of a list."""
 
 LINE = 0.95
