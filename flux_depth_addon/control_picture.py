@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from .core.framing import Framing
     from .core.request import Control, Request
 
-__all__ = ["as_sent", "picture_of", "rendered"]
+__all__ = ["as_sent", "like", "picture_of", "rendered"]
 
 
 def rendered(
@@ -60,3 +60,9 @@ def as_sent(seen: np.ndarray, request: Request) -> tuple[bytes, Request, Verdict
     picture, verdict = picture_of(seen, request.depth)
     asked = replace(request, map_near=verdict.near, map_far=verdict.far) if verdict else request
     return png(picture), asked, verdict
+
+
+def like(noted: Request, request: Request) -> Request:
+    """The request with what the render for another one of the same view found out."""
+    moved = replace(request, camera_matrix=noted.camera_matrix, scene_mark=noted.scene_mark)
+    return replace(moved, map_near=noted.map_near, map_far=noted.map_far)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import bpy
 
-from . import depth_preview, output, preferences
+from . import depth_preview, output, preferences, staleness
 from .core.errors import InputError
 from .properties import framing_of, request_of
 
@@ -99,7 +99,7 @@ def _check_still_there(take: Take) -> None:
 
 def _entries(take: Take, z: ndarray, folder: Path) -> list[Entry]:
     from . import capture
-    from .control_picture import as_sent
+    from .control_picture import as_sent, like
     from .core.entry import Entry
 
     try:
@@ -108,13 +108,9 @@ def _entries(take: Take, z: ndarray, folder: Path) -> list[Entry]:
         raise InputError(f"{take.place}: {error}") from None
     scene, table = depth_preview.scene_of(take.view), preferences.table()
     camera = next(thing for thing in scene.objects if thing.session_uid == take.view.camera)
-    noted = replace(noted, camera_matrix=capture.camera_matrix(scene, camera, take.view.frame))
-    requests = [_standing(request, noted) for request in take.requests]
+    matrix = capture.camera_matrix(scene, camera, take.view.frame)
+    noted = replace(staleness.marked(noted, scene), camera_matrix=matrix)  # a take is of one camera at one frame
+    requests = [like(noted, request) for request in take.requests]
     return [
         Entry(request, control, table[request.model].price_usd, output.path_in(folder, request)) for request in requests
     ]
-
-
-def _standing(request: Request, noted: Request) -> Request:
-    """The request with what the render of the first one of its take found out."""
-    return replace(request, camera_matrix=noted.camera_matrix, map_near=noted.map_near, map_far=noted.map_far)

@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .. import preferences, worker_process
+from .. import preferences, staleness, worker_process
 from ..core.errors import BudgetError, FluxDepthError, InputError
 from .outcome import check_writable, ended, say, write
 from .scene import check_names, framing_of, looked_at, opened, request_of
@@ -166,7 +166,7 @@ def _painted(
 def _entries(arguments: argparse.Namespace, scene: bpy.types.Scene, grid: Grid) -> Iterator[Entry]:
     """Rendered camera by camera and frame by frame; nothing is sent before the last one."""
     from .. import capture
-    from ..control_picture import as_sent
+    from ..control_picture import as_sent, like
     from ..core.entry import Entry
     from ..output import path_in
 
@@ -178,9 +178,9 @@ def _entries(arguments: argparse.Namespace, scene: bpy.types.Scene, grid: Grid) 
             seen, frame = place, request.frame
             control, noted, _verdict = as_sent(
                 looked_at(arguments, scene, camera, request.framing, frame),
-                replace(request, camera_matrix=capture.camera_matrix(scene, camera, frame)),
+                replace(staleness.marked(request, scene), camera_matrix=capture.camera_matrix(scene, camera, frame)),
             )
-        standing = replace(request, camera_matrix=noted.camera_matrix, map_near=noted.map_near, map_far=noted.map_far)
+        standing = like(noted, request)
         yield Entry(standing, control, model.price_usd, path_in(folder, standing))
 
 
