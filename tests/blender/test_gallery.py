@@ -9,7 +9,7 @@ import bpy
 import pytest
 from PIL import Image
 
-from tests.blender.hostile import drawn, words
+from tests.blender.hostile import drawn, drawn_by, in_the_sidebar, words
 from tests.main_thread import Trespasses
 
 
@@ -322,22 +322,24 @@ def test_no_more_is_remembered_than_was_drawn_last(ready, part, paint, monkeypat
     assert len(part("gallery").entries) <= 2
 
 
-def test_a_row_is_drawn_whatever_is_known_of_it(ready, part, paint):
-    one = paint()
-    kind, panel = part("gallery_panel").FLUXDEPTH_UL_history, part("gallery_panel")
+@pytest.mark.parametrize("narrow", [False, True])
+def test_a_row_is_drawn_whatever_is_known_of_it(ready, part, paint, monkeypatch, narrow):
+    one, panel, gallery = paint(), part("gallery_panel"), part("gallery")
+    monkeypatch.setattr(panel, "is_narrow", lambda _context: narrow)
 
     def row(owner, context):
-        kind.draw_item(owner, context, owner.layout, SimpleNamespace(size=4), None, 0, None, "", 0)
+        draw = panel.FLUXDEPTH_UL_history.draw_item
+        draw(owner, context, owner.layout, SimpleNamespace(size=4), None, 0, None, "", 0)
+
+    def said():
+        with in_the_sidebar():
+            return words(drawn_by(row))
 
     look(part)
-    from tests.blender.hostile import drawn_by, in_the_sidebar
-
-    with in_the_sidebar():
-        assert "a garden" in words(drawn_by(row))
-        part("gallery").stale[one.id] = "camera"
-        assert "Stale" in words(drawn_by(row))
-        part("gallery").missing.add(one.id)
-        assert "File gone" in words(drawn_by(row))
-        part("gallery").entries.clear()
-        drawn_by(row)
-    assert panel
+    assert ("a garden" in said()) is not narrow
+    gallery.stale[one.id] = "camera"
+    assert ("Stale" in said()) is not narrow
+    gallery.missing.add(one.id)
+    assert ("File gone" in said()) is not narrow
+    gallery.entries.clear()
+    said()

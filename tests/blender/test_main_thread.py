@@ -93,6 +93,7 @@ def test_an_attempt_is_noticed(ready, part, monkeypatch, tmp_path, trespass, tol
 
 def test_a_tick_without_news_has_nothing_drawn(ready, part, monkeypatch):
     watch, redrawn = part("watch"), []
+    look(part)  # that the journal of the test before is gone is drawn, too
     monkeypatch.setattr(part("windows"), "redraw", lambda: redrawn.append(1))
     monkeypatch.setattr(watch, "NEWS_SECONDS", 0.0)
     for number in (1, 2):
@@ -155,7 +156,7 @@ def test_a_picture_is_laid_once_though_another_process_is_writing(ready, part, d
     bpy.ops.wm.save_as_mainfile(filepath=str(data.parent / "room.blend"))
     picture = data.parent / "picture.png"
     Image.new("RGB", (64, 36)).save(picture)
-    monkeypatch.setattr(part("placement"), "place", laid.append)
+    monkeypatch.setattr(part("placement"), "place", lambda job, **_where: laid.append(job))
     journal, request = watch.journal(), part("properties").request_of(bpy.context)
     job = journal.claim(job_id=journal.add(request, b"png", origin=bpy.data.filepath).id)
     done = {"step": part("core.job").Step.DONE, "result": str(picture), "finished": time.time()}
