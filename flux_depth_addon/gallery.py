@@ -30,6 +30,9 @@ AT_ONCE = 0.01
 ROWS = 6
 """How many pictures' rows are read at once: about a millisecond."""
 
+IN_SIGHT = 40
+"""At least as many rows as can be seen: what was scrolled past before it was read is not read any more."""
+
 KEPT = 300
 """Pictures that are remembered, the last drawn ones; a small picture takes 256 kB."""
 
@@ -260,8 +263,8 @@ def _read() -> bool:
     ids = list(_lacking)[-ROWS:]  # what was drawn last is in sight
     if not ids:
         return False
-    for job_id in ids:
-        del _lacking[job_id]
+    for job_id in [*ids, *list(_lacking)[:-IN_SIGHT]]:
+        _lacking.pop(job_id, None)
     for job in watch.journal().several(ids):
         entries[job.id] = job
         _load(job)

@@ -343,3 +343,17 @@ def test_a_row_is_drawn_whatever_is_known_of_it(ready, part, paint, monkeypatch,
     assert ("File gone" in said()) is not narrow
     gallery.entries.clear()
     said()
+
+
+def test_what_was_scrolled_past_is_not_read(ready, part, paint, monkeypatch):
+    gallery = part("gallery")
+    monkeypatch.setattr(gallery, "IN_SIGHT", 2)
+    monkeypatch.setattr(gallery, "ROWS", 1)
+    ids = [paint().id for _ in range(5)]
+    look(part)
+    gallery.entries.clear()
+    for job_id in ids:
+        gallery.entry(job_id)
+    while gallery._tick() is not None:
+        gallery._compare_at = 0.0
+    assert list(gallery.entries) == ids[:-3:-1]
