@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 MODULES = (
     "preferences_panel", "properties", "variations", "faithfulness", "prompt", "chips", "preset_menu", "operators",
     "grid_buttons", "batch", "compare", "keep", "keep_buttons", "shot", "shot_buttons", "offer", "upkeep", "restore",
-    "picture_buttons", "gallery_panel", "projection_data", "panels", "watch",
+    "picture_buttons", "gallery_panel", "projection_data", "project_panel", "panels", "watch",
 )  # fmt: skip
 """What Blender is shown, in this order; unregistered in the opposite one."""
 

@@ -15,6 +15,7 @@ from .gallery_panel import History
 from .job_panel import STEP_ICONS, draw_job
 from .keep_panel import FLUXDEPTH_UL_keep, Keep
 from .notices import draw_money, draw_notices
+from .project_panel import Project
 from .prompt import draw_prompt
 from .properties import framing_of, model_of, model_or_none, request_of
 from .restore import Restore
@@ -222,7 +223,7 @@ def _panel(space: type, part: type[Part], number: int) -> type:
 PARTS = (
     *(_Main, _Jobs, Variations, Shot, History),
     *(Depth, _Camera, _Model),
-    *(Result, Compare, Keep, Restore, _Sent),
+    *(Result, Compare, Keep, Project, Restore, _Sent),
 )
 classes = (
     FLUXDEPTH_UL_jobs,
