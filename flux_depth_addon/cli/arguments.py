@@ -25,6 +25,7 @@ def parser() -> argparse.ArgumentParser:
     provenance.add_argument("picture", type=Path, metavar="PICTURE")
     provenance.add_argument("--sidecar", action="store_true", help="write it beside the picture too")
     _add_keep(verbs.add_parser("keep", parents=[everywhere], help="lay rendered objects over a picture: no network"))
+    _add_project(verbs.add_parser("project", parents=[everywhere], help="lay pictures on what their cameras see"))
     verbs.add_parser("presets", parents=[everywhere], help="list the presets")
     verbs.add_parser("facts", parents=[everywhere, _scene()], help="print what a prompt could say of the scene")
     verbs.add_parser("jobs", parents=[everywhere], help="list the journal")
@@ -166,6 +167,28 @@ def _add_history(parser: argparse.ArgumentParser) -> None:
     one.add_argument("--no-favourite", metavar="ID", help="take its star away")
     one.add_argument("--delete", metavar="ID", help="move this picture to the system's bin; with --yes")
     parser.add_argument("--yes", action="store_true", help="delete without a question")
+
+
+def _add_project(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("scene_file", type=Path, metavar="SCENE.blend")
+    parser.add_argument("-o", "--output", type=Path, required=True, metavar="OUT.blend")
+    parser.add_argument("--job", action="append", default=[], metavar="ID", help="a picture of the journal; repeatable")
+    parser.add_argument("--picture", type=Path, metavar="FILE", help="a picture of the camera's frame")
+    parser.add_argument("--view", action="append", type=_view, default=[], metavar="CAMERA=FILE", help="repeatable")
+    parser.add_argument("--object", action="append", metavar="NAME", help="repeatable; default: all that is seen")
+    parser.add_argument("--scene", metavar="NAME", help="default: the file's active scene")
+    parser.add_argument("--camera", metavar="NAME", help="of --picture; default: the scene's active camera")
+    parser.add_argument("--frame", type=_frame, metavar="N", help="of --picture and --view; default: the file's own")
+    parser.add_argument("--engine", choices=("workbench", "cycles", "scene"), default="workbench", type=str.lower)
+    parser.add_argument("--look", choices=("painted", "lit"), help="default: the file's own")
+    parser.add_argument("--falloff", type=float, metavar="X", help="default: the file's own")
+
+
+def _view(text: str) -> tuple[str, Path]:
+    camera, equals, file = text.partition("=")
+    if not (camera and equals and file):
+        raise argparse.ArgumentTypeError("must be CAMERA=FILE")
+    return camera, Path(file)
 
 
 def _frame(text: str) -> float:
