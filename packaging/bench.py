@@ -112,6 +112,42 @@ def png(rounds: int) -> str:
     return f"{ours}; against Pillow at our own compression level: {level.partition(':')[0]}"
 
 
+@measure("projection", "told, on a million faces")
+def projection(rounds: int) -> str:
+    """A picture onto a mesh and off again, against capturing its depth; then what its modifier adds to an edit."""
+    import bpy
+    from PIL import Image
+
+    from flux_depth_addon import capture, projection, projection_data
+    from flux_depth_addon.core.framing import Framing
+    from flux_depth_addon.projection_view import Source
+
+    projection_data.register()
+    scene, layer, thing = _million_faces()
+    framing = Framing(1344, 756, 0, 0, 1344, 756)
+    with tempfile.NamedTemporaryFile(suffix=".png") as file:
+        Image.new("RGB", (framing.width, framing.height)).save(file.name)
+
+        def project() -> None:
+            projection.project(scene, layer, Source(Path(file.name), scene.camera.name))
+            layer.update()
+
+        def there_and_back() -> None:
+            project()
+            projection.remove_all(scene)
+
+        whole = paired(there_and_back, lambda: capture.capture(scene=scene, framing=framing), rounds)
+        project()
+    ours = statistics.median(seconds(lambda: _edit(thing)) for _ in range(rounds))
+    projection.remove_all(scene)
+    thing.modifiers.new("UV", "UV_PROJECT").projectors[0].object = scene.camera
+    theirs = statistics.median(seconds(lambda: _edit(thing)) for _ in range(rounds))
+    bpy.ops.wm.read_factory_settings(use_empty=True)
+    projection_data.unregister()
+    beside = f"{ours * 1000:.0f} ms against {theirs * 1000:.0f} ms of Blender's UV Project"
+    return f"{whole}, capture alone; after each edit {beside}"
+
+
 @measure("enable", "30 ms beyond an add-on that does nothing, or less")
 def enable(rounds: int) -> str:
     """In a fresh Blender each time: enabling the extension, and enabling an empty one.
@@ -219,6 +255,29 @@ def _held(scene: str, rounds: int) -> str:
     printed = subprocess.check_output(command, text=True, stderr=subprocess.DEVNULL, env=surroundings)
     bare, ours, cycles = (float(told) for told in printed.split()[-3:])
     return f"{ours:.1f} s, a bare render {bare:.1f} s, Cycles {cycles:.1f} s"
+
+
+def _million_faces() -> tuple[Any, Any, Any]:
+    """The scene, its layer, and a grid of hills before the camera."""
+    import bpy
+    import numpy as np
+
+    bpy.ops.wm.read_factory_settings(use_empty=False)
+    bpy.ops.mesh.primitive_grid_add(x_subdivisions=1000, y_subdivisions=1000, size=8)
+    grid = bpy.context.object
+    points = np.empty(3 * len(grid.data.vertices), np.float32)
+    grid.data.vertices.foreach_get("co", points)
+    points[2::3] = np.sin(points[0::3] * 3) * np.cos(points[1::3] * 2) / 4
+    grid.data.vertices.foreach_set("co", points)
+    return bpy.context.scene, bpy.context.view_layer, grid
+
+
+def _edit(thing: Any) -> None:
+    """What follows an edit of the mesh."""
+    import bpy
+
+    thing.data.update()
+    bpy.context.view_layer.update()
 
 
 def _landscape() -> object:
