@@ -97,11 +97,11 @@ class Project(Part):
         layout.operator("flux_depth.project", icon="MOD_UVPROJECT")
         if not settings.projections:
             return
+        _draw_shading(layout, context)
         layout.row().prop(settings, "look", expand=True)
         if len(settings.projections) > 1:
             layout.prop(settings, "falloff")
         _draw_projections(layout, settings)
-        _draw_shading(layout, context)
 
 
 def hindrance(context: bpy.types.Context) -> str:

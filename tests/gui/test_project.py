@@ -24,5 +24,6 @@ def test_a_picture_is_projected_and_taken_off_again(artist: Artist) -> None:
     artist.key("ctrl+shift+z")
     artist.wait_until(f"{MODIFIERS} == ['NODES']")
     artist.hover("wm.context_set_enum")
+    artist.scroll_down()
     artist.click("flux_depth.remove_projections")
     artist.wait_until(f"({MODIFIERS}, {MATERIAL}) == ([], 'Material')")
