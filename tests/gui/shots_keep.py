@@ -30,7 +30,7 @@ def pictured(studio: Artist) -> Artist:
 @pytest.mark.timeout(400)
 def test_the_armchair_stays_as_rendered(pictured: Artist) -> None:
     pictured.python(
-        "scene = bpy.context.scene; scene.render.engine = 'CYCLES'; scene.cycles.samples = 48\n"
+        "scene = bpy.context.scene; scene.render.engine = 'CYCLES'; scene.cycles.samples = 24\n"
         "scene.cycles.use_denoising = False  # Debian's Blender cannot\n"
         "[thing.select_set(thing.name.startswith('Armchair')) for thing in scene.objects]"
     )
