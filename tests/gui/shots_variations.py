@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 
+import pytest
 from PIL import Image
 
 from tests.gui.artist import Artist
@@ -24,6 +25,7 @@ part("windows").redraw()
 """
 
 
+@pytest.mark.timeout(400)
 def test_the_form_and_the_sheet(studio: Artist) -> None:  # noqa: F811
     studio.python(CAMERAS)
     studio.panel("Variations")
@@ -35,7 +37,7 @@ def test_the_form_and_the_sheet(studio: Artist) -> None:  # noqa: F811
     studio.key("Return")
     studio.wait_until("len(part('watch').jobs) == 12", 60)
     keep(studio.picture(), "variations on their way.png", LOOKED_AT)
-    studio.wait_for_steps(*["DONE"] * 12, seconds=120)
+    studio.wait_for_steps(*["DONE"] * 12, seconds=240)
     form = studio.picture("VIEW_3D")
     studio.python(
         "batch = next(iter(part('watch').jobs.values())).batch\n"
@@ -50,7 +52,7 @@ def test_the_form_and_the_sheet(studio: Artist) -> None:  # noqa: F811
 
 def beside(form: Image.Image, sheet: Image.Image) -> Image.Image:
     """The form on the left, the sheet as large as it is high on the right."""
-    sheet.thumbnail((1200, form.height))
+    sheet.thumbnail((1100, form.height))
     both = Image.new("RGB", (form.width + 12 + sheet.width, form.height), (24, 24, 24))
     both.paste(form, (0, 0))
     both.paste(sheet, (form.width + 12, 0))
