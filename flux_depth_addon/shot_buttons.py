@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, cast
 
 import bpy
 
-from . import depth_preview, obstacles, output, preferences, sequence, shot, watch
+from . import depth_preview, obstacles, output, preferences, shot, watch
 from .button import Button, PaidButton, RenderingButton
 from .core.errors import InputError
 from .properties import camera_of, depth_settings_of, model_of, model_or_none
@@ -124,6 +124,8 @@ class FLUXDEPTH_OT_shot_to_sequencer(Button):
         return _allowed(cls, _nothing_to_show(context))
 
     def run(self, context: bpy.types.Context) -> None:
+        from . import sequence  # only for whoever shows them: it would make every start of Blender slower
+
         standing = _looked(context.scene)
         sequence.to_sequencer(context, standing.folder, standing.frames, standing.there)
         _tell_gaps(self, standing)
@@ -141,6 +143,8 @@ class FLUXDEPTH_OT_shot_on_camera(Button):
         return _allowed(cls, _nothing_to_show(context) or obstacles.no_view(context))
 
     def run(self, context: bpy.types.Context) -> None:
+        from . import sequence
+
         standing, camera = _looked(context.scene), camera_of(context.scene)
         if camera is None:
             raise InputError("There is no camera here to lay it on.")
