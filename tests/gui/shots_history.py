@@ -6,6 +6,7 @@ import time
 
 from tests.gui.artist import Artist
 from tests.gui.shots import DARK, LIGHT, LOOKED_AT, NARROW, fit, keep, studio  # noqa: F401
+from tests.gui.test_history import open_alone
 
 PROMPTS = (
     "a japanese room in the morning, tatami, cedar and paper screens",
@@ -28,11 +29,7 @@ def test_the_history(studio: Artist) -> None:  # noqa: F811
         "jobs = list(part('watch').jobs)\n"
         "bpy.ops.flux_depth.toggle_favourite(job_id=jobs[0]); bpy.ops.flux_depth.toggle_favourite(job_id=jobs[3])"
     )
-    titles, headers = studio.python("panels_of('VIEW_3D', 'FLUX Depth')"), studio._headers_at_rest("VIEW_3D")
-    studio.move(headers[titles.index("Pictures")])
-    studio.screen.press()
-    time.sleep(0.5)
-    studio.panel("History")
+    open_alone(studio)
     studio.wait_until("len(part('gallery').stale) == 2")
     studio.python("part('gallery').click(3)")
     studio.wait_until("area('IMAGE_EDITOR').spaces.active.image")
