@@ -114,7 +114,7 @@ class FLUXDEPTH_OT_keep(Button):
         view = view_of(context.scene, job.request, picture.size)
         render = keep_render.kept(view, things)
         write(files.objects, render)
-        write(files.picture, laid_over(picture, render))
+        write(files.picture, laid_over(picture, render), over=Path(job.result))
         reload(files.objects)
         show(context.scene, view.camera, files.picture)
         self.report({"WARNING"} if told else {"INFO"}, told or f"They lie over the picture in {files.picture.name}")
@@ -151,13 +151,13 @@ class FLUXDEPTH_OT_keep_nodes(Button):
         self.report({"INFO"}, "It is in the compositor, to the right: connect its Image where you want it")
 
 
-def write(path: Path, picture: "Image") -> None:
-    """Raises InputError."""
+def write(path: Path, picture: "Image", over: Path | None = None) -> None:
+    """Raises InputError. `over`: the picture that it was laid over, whose story it tells."""
     from .core.composite import png
     from .core.picture import write_whole
 
     try:
-        write_whole(path, png(picture))
+        write_whole(path, png(picture, over))
     except OSError as error:
         raise InputError(f"{path} cannot be written ({error.strerror}): make room there, and try again.") from None
 

@@ -51,7 +51,7 @@ ARROWS = {
     "core_dump": set(),
     "sandbox": {"core_dump"},
     "picture": {"errors", "framing", "provenance"},
-    "composite": {"errors", "framing", "picture"},
+    "composite": {"errors", "framing", "picture", "provenance", "record"},
     "models": {"errors", "addresses", "framing"},
     "request": {"errors", "framing", "depth_map", "models"},
     "providers": {"causes", "errors", "models", "request"},

@@ -27,14 +27,15 @@ def run(arguments: argparse.Namespace) -> tuple[dict[str, Any], int]:
     for output in filter(None, (arguments.output, arguments.mask)):
         check_writable(output, SUFFIXES)
     job = _job(arguments) if arguments.job else None
-    picture = read(Path(job.result) if job else arguments.picture)
+    path = Path(job.result) if job else arguments.picture
+    picture = read(path)
     scene, camera = open_scene(arguments)
     things = _things(arguments, scene)
     if job and camera.name == job.request.camera:
         keep.check_unmoved(scene, camera, job.request)
     layer = job.request.view_layer if job else ""
     render = keep_render.kept(keep.view_through(scene, camera, picture.size, view_layer=layer), things)
-    write(arguments.output, png(laid_over(picture, render)))
+    write(arguments.output, png(laid_over(picture, render), over=path))
     if arguments.mask:
         write(arguments.mask, png(render.getchannel("A")))
     print(arguments.output)

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 from .errors import InputError, ProviderError
 from .framing import Framing
 from .picture import MAX_BYTES, open_picture
+from .provenance import embedded
+from .record import said_of_composite
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -59,8 +61,9 @@ def laid_over(picture: Image.Image, render: Image.Image) -> Image.Image:
     return Image.composite(render.convert("RGB"), picture.convert("RGB"), render.getchannel("A"))
 
 
-def png(image: Image.Image) -> bytes:
-    """The picture as PNG."""
+def png(image: Image.Image, over: Path | None = None) -> bytes:
+    """The picture as PNG; one that was laid over another says how that one was made."""
     buffer = BytesIO()
     image.save(buffer, "PNG")
-    return buffer.getvalue()
+    told = said_of_composite(over) if over else None
+    return embedded(buffer.getvalue(), told) if told else buffer.getvalue()

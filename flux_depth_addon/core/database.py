@@ -62,6 +62,9 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
             scene = coalesce(json_extract(request, '$.scene'), ''),
             camera = coalesce(json_extract(request, '$.camera'), '') WHERE json_valid(request)""",
         "CREATE INDEX job_batch ON job (batch) WHERE batch != ''",
+        # all that a search of the history asks, so that it need not read whole rows
+        """CREATE INDEX job_found ON job (created DESC, words, scene, camera, batch, favourite, id)
+            WHERE step = 'DONE' AND discarded = 0""",
         "DROP TRIGGER job_moved",
         """CREATE TRIGGER job_moved AFTER UPDATE OF step, seen, favourite, discarded ON job BEGIN
             UPDATE job SET changed = (SELECT max(changed) FROM job) + 1 WHERE id = NEW.id; END""",

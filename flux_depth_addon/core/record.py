@@ -20,7 +20,7 @@ from .framing import Framing
 from .provenance import Said, Source
 from .request import MAX_PROMPT, Request, from_json, to_json
 
-__all__ = ["Record", "made_now", "read", "said", "worded"]
+__all__ = ["Record", "made_now", "read", "said", "said_of_composite", "worded"]
 
 LONGEST_NAME = 500
 """Characters of any text but the prompt."""
@@ -60,6 +60,16 @@ def said(record: Record) -> Said:
     row = {name: getattr(record, name) for name in ("software", "made", "cost_usd")} | {"request": _told(request)}
     text = json.dumps(row, ensure_ascii=False)
     return Said(source=painter, system=request.model, prompt=request.prompt, settings=text)
+
+
+def said_of_composite(picture: Path) -> Said | None:
+    """What a picture is to say that a render was laid over: what it said, and that only a part is a model's; or None."""
+    try:
+        before = said(read(picture))
+    except InputError:
+        return None
+    painted = before.source == "trainedAlgorithmicMedia"
+    return replace(before, source="compositeWithTrainedAlgorithmicMedia") if painted else before
 
 
 def _told(request: Request) -> dict[str, Any]:

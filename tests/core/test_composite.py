@@ -9,8 +9,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from flux_depth_addon.core import record
 from flux_depth_addon.core.composite import frame_of, laid_over, png, read
 from flux_depth_addon.core.errors import InputError
+from flux_depth_addon.core.framing import Framing
+from flux_depth_addon.core.provenance import embedded
+from flux_depth_addon.core.request import Request
 
 
 def test_every_pixel_is_picture_and_render_by_the_alpha() -> None:
@@ -70,3 +74,20 @@ def test_a_file_beyond_all_bounds_is_not_read(tmp_path: Path, monkeypatch: pytes
     (tmp_path / "large.png").write_bytes(bytes(11))
     with pytest.raises(InputError, match="larger than 10 bytes"):
         read(tmp_path / "large.png")
+
+
+def test_what_is_laid_over_a_picture_tells_its_story_and_that_a_part_is_not_a_model_s(tmp_path: Path) -> None:
+    framing = Framing(64, 64, 0, 0, 64, 64)
+    request = Request(prompt="a quiet room", model="bfl:flux-pro-1.0-depth", framing=framing, seed=7)
+    told = record.said(record.made_now(request, seed=7, cost_usd=0.05, asked=0.0))
+    plain = tmp_path / "plain.png"
+    plain.write_bytes(embedded(png(Image.new("RGB", (64, 64))), told))
+    laid = tmp_path / "laid.png"
+    laid.write_bytes(png(Image.new("RGB", (64, 64)), over=plain))
+    assert record.read(laid).request.seed == 7
+    assert b"compositeWithTrainedAlgorithmicMedia" in laid.read_bytes()
+
+
+def test_over_a_picture_that_says_nothing_nothing_is_said(tmp_path: Path) -> None:
+    (tmp_path / "plain.png").write_bytes(png(Image.new("RGB", (64, 64))))
+    assert b"xmp" not in png(Image.new("RGB", (64, 64)), over=tmp_path / "plain.png")

@@ -139,6 +139,7 @@ def first_version(folder: Path, wish: Wish) -> Job:
     database.execute("UPDATE job SET price_usd = billed_usd")
     for statement in (
         "DROP TRIGGER job_entered", "DROP TRIGGER job_moved", "DROP INDEX job_changed", "DROP INDEX job_batch",
+        "DROP INDEX job_found",
         *(f"ALTER TABLE job DROP COLUMN {name}" for name in FOURTH),
         "ALTER TABLE job DROP COLUMN changed",
         "DROP INDEX job_fingerprint", "DROP INDEX job_sent", "DROP TABLE adopted",
