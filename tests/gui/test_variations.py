@@ -29,6 +29,7 @@ def test_four_pictures_from_one_form_and_a_sheet_of_them(artist: Artist, paid: P
 
 def test_the_rest_of_a_batch_is_cancelled_by_one_click(artist: Artist, paid: Paid) -> None:
     paid(Behaviour(delay=60))
+    artist.hover("flux_depth.generate")  # the panels are where they belong once it is found
     artist.panel("Variations")
     artist.click("flux_depth.generate_grid")
     answer(artist, "Return")
@@ -42,7 +43,7 @@ def star(artist: Artist) -> None:
     """Press the star in the row of the chosen picture, the last button but one."""
     left, _top, width, _height = artist.box()
     _x, row = artist.hover("flux_depth.show")
-    artist.move((left + round(0.89 * (width - TABS)), row))
+    artist.move((left + round(0.82 * (width - TABS)), row))
     artist.screen.press()
 
 
