@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -74,7 +75,9 @@ class FLUXDEPTH_OT_restore_job(JobButton):
     def run(self, context: bpy.types.Context) -> None:
         from . import restore
 
-        kept = restore.apply(context.scene, watch.journal().get(self.job_id).request)
+        job = watch.journal().get(self.job_id)
+        # the seed that was used, also where it was left to the provider
+        kept = restore.apply(context.scene, replace(job.request, seed=job.seed))
         self.report({"WARNING"} if kept else {"INFO"}, " ".join(["The settings are as they were.", *kept]))
 
 

@@ -63,7 +63,7 @@ def said(record: Record) -> Said:
 
 
 def said_of_composite(picture: Path) -> Said | None:
-    """What a picture is to say that a render was laid over: what it said, and that only a part is a model's; or None."""
+    """What is to be said of a picture with a render laid over it: what it said, and that only a part is a model's."""
     try:
         before = said(read(picture))
     except InputError:
