@@ -37,6 +37,7 @@ def _outcome_of(arguments: argparse.Namespace) -> tuple[dict[str, Any], int]:
             check_writable(arguments.json, {arguments.json.suffix.lower()})
         if "preset" in arguments:
             import_module(".dials", __package__).complete(arguments)
+        import_module("bpy")  # first: what else comes from Blender is only there with it
         return import_module(f".{arguments.verb}", __package__).run(arguments)
     except FluxDepthError as error:
         say(f"Error: {error}")

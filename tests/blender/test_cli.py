@@ -91,6 +91,11 @@ def test_a_sandbox_of_its_own_is_started_and_ends(blend, tmp_path):
     assert Image.open(tmp_path / "o.jpg").format == "JPEG"
 
 
+def test_a_verb_without_a_scene_starts_in_a_python_of_its_own(tmp_path):
+    command = [sys.executable, "-m", "flux_depth_addon", "jobs", "--data-dir", str(tmp_path)]
+    assert subprocess.run(command, cwd=CHECKOUT).returncode == 0
+
+
 def test_jobs_lists_what_was_made(run, blend, tmp_path, endpoint):
     _, made, _ = restyle(run, blend, tmp_path / "out.png", "--url", endpoint.base)
     code, outcome, _ = run("jobs")
