@@ -154,6 +154,12 @@ def register() -> None:
     setattr(bpy.types.Object, OBJECT, PointerProperty(type=FLUXDEPTH_PG_projected))
 
 
+def be_known() -> None:
+    """Where the extension is not enabled, as on the command line of Blender as a module."""
+    if not hasattr(bpy.types.Scene, SCENE):
+        register()
+
+
 def unregister() -> None:
     """Take it down; what a file holds stays in it, and is shown as it is without us."""
     delattr(bpy.types.Object, OBJECT)

@@ -100,7 +100,8 @@ class FLUXDEPTH_OT_generate_shot(PaidButton, RenderingButton):
         shared = yield from _shared(context, standing, beside=beside)
         plan = _planned(standing.folder, frames, shared, anew=shot.settings_of(scene).anew)
         entries = yield from _entries(context, standing.folder, plan.missing, shared, beside=beside)
-        lock(standing.folder, shared, anew=_is_whole_anew(scene))  # only now: whoever broke off may begin it otherwise
+        # only now: whoever broke off may begin it otherwise
+        lock(standing.folder, shared, standing.frames, anew=_is_whole_anew(scene))
         for job in watch.journal().add_many(entries, origin=origin, cap_usd=preferences.cap()):
             watch.follow(job)
         shot.keep(scene, shared)

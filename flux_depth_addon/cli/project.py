@@ -18,13 +18,13 @@ if TYPE_CHECKING:
 
 
 def run(arguments: argparse.Namespace) -> tuple[dict[str, Any], int]:
-    from .. import projection
-    from ..projection_data import settings_of
+    from .. import projection, projection_data
 
     check_writable(arguments.output, {".blend"})
+    projection_data.be_known()
     opening = argparse.Namespace(**vars(arguments) | {"frame": None})  # the file stays at its own frame
     scene, camera = open_scene(opening)
-    chosen, settings = _chosen(arguments, scene), settings_of(scene)
+    chosen, settings = _chosen(arguments, scene), projection_data.settings_of(scene)
     settings.look = (arguments.look or settings.look).upper()
     settings.falloff = settings.falloff if arguments.falloff is None else arguments.falloff
     things: list[str] = []

@@ -81,10 +81,12 @@ def _held(arguments: argparse.Namespace, folder: Path) -> Request | None:
 
 
 def _frames(arguments: argparse.Namespace, scene: bpy.types.Scene) -> list[int]:
-    from ..core.shot import frames_between, frames_from
+    from ..core.shot import begun_with, frames_between, frames_from
 
     if arguments.frames:
         return frames_from(arguments.frames)
+    if not arguments.prompt and (frames := begun_with(arguments.output.absolute())):
+        return frames
     return list(frames_between(scene.frame_start, scene.frame_end, scene.frame_step))
 
 
@@ -116,7 +118,7 @@ def _locked(
     if held is None:
         depth = shared.depth if shared.depth.near and shared.depth.far else found(shared, scene, camera, frames)
         whole = replace(shared, depth=depth, seed=shared.seed or random_seed())
-        held = lock(folder, whole, anew=anew)
+        held = lock(folder, whole, frames, anew=anew)
         say(f"Locked in {folder / FILE}: {held.depth.near:g} m to {held.depth.far:g} m, seed {held.seed}")
     return going_on(shared, held, folder.name)
 

@@ -8,6 +8,7 @@ Each frame is painted on its own: nothing here makes one follow from the last.
 from __future__ import annotations
 
 import glob
+import json
 import os
 import re
 import secrets
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 __all__ = [
     "FILE",
     "MAX_FRAMES",
+    "begun_with",
     "fetched",
     "frames_between",
     "frames_from",
@@ -68,7 +70,7 @@ PART = re.compile(r"(\d{1,7})(?:(?:-|\.\.)(\d{1,7})(?::(\d{1,7}))?)?")
 ENDINGS = {b"\x89PNG\r\n\x1a\n": b"\x00\x00\x00\x00IEND\xaeB`\x82", b"\xff\xd8\xff": b"\xff\xd9"}
 """By how a picture's file begins, how it ends."""
 
-OWN = {"blend", "scene", "view_layer", "camera_matrix", "frame"}
+OWN = {"blend", "scene", "view_layer", "camera_matrix", "scene_mark", "frame", "map_near", "map_far", "provenance"}
 """What of a request may differ from frame to frame, or from computer to computer."""
 
 WORDS = {"framing": "size", "finetune_id": "fine-tune", "finetune_strength": "fine-tune strength"}
@@ -193,18 +195,31 @@ def read(folder: Path) -> Request | None:
 
     Raises InputError for a file that says something else: anyone may have written it.
     """
+    held = _held(folder)
+    return held and held[0]
+
+
+def begun_with(folder: Path) -> list[int]:
+    """The frames that the shot in that folder was begun with; none for one that was not begun. Raises InputError."""
+    held = _held(folder)
+    return held[1] if held else []
+
+
+def _held(folder: Path) -> tuple[Request, list[int]] | None:
     try:
         with (folder / FILE).open("rb") as file:
-            content = file.read(MAX_BYTES + 1)
+            content = file.read(MAX_BYTES)
     except OSError:
         return None
     try:
-        request = from_json(content[:MAX_BYTES].decode())
-    except (InputError, ValueError):
+        row = json.loads(content)
+        frames = frames_from(row.pop("frames"))
+        request = from_json(json.dumps(row))
+    except (InputError, ValueError, LookupError, AttributeError, TypeError, RecursionError):
         raise _unreadable(folder) from None
     if not _is_locked(request):
         raise _unreadable(folder)
-    return request
+    return request, frames
 
 
 def _is_locked(request: Request) -> bool:
@@ -221,12 +236,13 @@ def _unreadable(folder: Path) -> InputError:
     )
 
 
-def lock(folder: Path, request: Request, *, anew: bool = False) -> Request:
-    """Note what the frames of the shot share, unless another computer was quicker; what holds. Raises InputError."""
+def lock(folder: Path, request: Request, frames: Sequence[int], *, anew: bool = False) -> Request:
+    """Note the frames and what they share, unless another computer was quicker; what holds. Raises InputError."""
     if not _is_locked(request):
         raise InputError("Near is not below Far: make it smaller. Nothing was sent.")
     shared = replace(request, view_layer="", camera_matrix=(), frame=0.0)
-    path, text = folder / FILE, to_json(shared) + "\n"
+    row = json.loads(to_json(shared)) | {"frames": spans(frames, most=MAX_FRAMES)}
+    path, text = folder / FILE, json.dumps(row) + "\n"
     staged = folder / f".{FILE}.{secrets.token_hex(4)}"
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -292,12 +308,19 @@ def _differences(held: Request, asked: Request) -> Iterator[str]:
             yield WORDS.get(name, name.replace("_", " "))
     if not _is_same_depth(held.depth, asked.depth):
         yield "depth range"
+    if not _is_same_shape(held.depth, asked.depth):
+        yield "shape of its depth maps"
 
 
 def _is_same_depth(one: DepthSettings, other: DepthSettings) -> bool:
     """Blender keeps 1.23 as 1.2300000190734863."""
     ends = ((one.near, other.near), (one.far, other.far))
     return one.curve == other.curve and all(isclose(a or 0, b or 0, rel_tol=1e-6) for a, b in ends)
+
+
+def _is_same_shape(one: DepthSettings, other: DepthSettings) -> bool:
+    pairs = ((one.detail, other.detail), (one.blur, other.blur), (one.gamma, other.gamma))
+    return all(isclose(a, b, rel_tol=1e-6, abs_tol=1e-9) for a, b in pairs)
 
 
 def is_unknown(claimed: Job) -> bool:

@@ -1,7 +1,10 @@
 """A picture as a material on what its camera sees: its colours where they belong, and gone without a trace."""
 
 import json
+import subprocess
+import sys
 from math import radians
+from pathlib import Path
 from types import SimpleNamespace
 
 import bpy
@@ -554,6 +557,15 @@ def test_the_command_line_projects_from_several_cameras(scene, run, picture, tmp
     bpy.ops.wm.open_mainfile(filepath=str(out))
     assert [each.type for each in bpy.data.objects["Wall"].modifiers] == ["NODES", "NODES"]
     assert not bpy.data.objects["Box"].modifiers
+
+
+def test_the_command_line_projects_where_no_extension_is_enabled(scene, picture, tmp_path):
+    blend, painted = tmp_path / "room.blend", tmp_path / "painted.blend"
+    bpy.ops.wm.save_as_mainfile(filepath=str(blend), copy=True)
+    words = ["project", blend, "--picture", picture, "-o", painted]
+    command = [sys.executable, "-m", "flux_depth_addon", *map(str, words)]
+    assert subprocess.run(command, cwd=Path(__file__).parents[2]).returncode == 0
+    assert painted.is_file()
 
 
 def test_the_command_line_takes_a_job_of_the_journal(ready, run, part, tmp_path):

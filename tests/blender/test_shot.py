@@ -336,6 +336,14 @@ def test_a_shot_is_locked_offline_and_gone_on_with_by_another_computer(run, scen
     assert {post.body["seed"] for post in endpoint.posts} == {5}
 
 
+def test_a_shot_is_gone_on_with_for_the_frames_that_it_was_begun_with(run, scene, tmp_path, endpoint):
+    out = tmp_path / "out"
+    shot_of(run, scene, out, *BEGUN, "--frames", "1,3", "--lock-only")
+    code, outcome, said = shot_of(run, scene, out, "--url", endpoint.base)
+    assert code == 0, said
+    assert [told["frame"] for told in outcome["frames"]] == [1, 3]
+
+
 def test_what_another_computer_has_sent_is_fetched(run, scene, tmp_path, endpoint, part, monkeypatch):
     out = tmp_path / "out"
     more = (*BEGUN, "--frames", "1-2", "--url", endpoint.base)

@@ -25,6 +25,7 @@ from flux_depth_addon.core.request import Request, to_json
 from flux_depth_addon.core.sandbox import Answer, Behaviour, Sandbox
 from flux_depth_addon.core.shot import (
     FILE,
+    begun_with,
     frames_between,
     frames_from,
     going_on,
@@ -43,6 +44,7 @@ from tests.secrets_watch import marked_key
 
 KEYS = {"cometapi": marked_key("cometapi")}
 LOCKED = DepthSettings(near=1.5, far=12.0)
+FRAMES = [1, 2, 3, 7]
 
 
 @pytest.fixture
@@ -182,15 +184,25 @@ def test_what_is_set_stays_and_a_frame_that_sees_nothing_has_no_say() -> None:
 
 def test_a_shot_is_gone_on_with_as_it_was_begun(folder: Path, shared: Request) -> None:
     assert read(folder) is None
-    held = lock(folder, replace(shared, frame=12.0, view_layer="Layer", camera_matrix=(1.0,) * 16))
+    held = lock(folder, replace(shared, frame=12.0, view_layer="Layer", camera_matrix=(1.0,) * 16), FRAMES)
     assert held == read(folder) == shared
     assert going_on(replace(shared, seed=None, depth=DepthSettings()), held, "shot") == shared
 
 
+def written(request: Request, frames: str = "1-3") -> str:
+    return json.dumps(json.loads(to_json(request)) | {"frames": frames})
+
+
+def test_a_shot_remembers_the_frames_that_it_was_begun_with(folder: Path, shared: Request) -> None:
+    assert begun_with(folder) == []
+    lock(folder, shared, FRAMES)
+    assert begun_with(folder) == FRAMES
+
+
 def test_who_is_second_to_begin_a_shot_takes_the_first_one_s_range(folder: Path, shared: Request) -> None:
-    lock(folder, shared)
-    assert lock(folder, replace(shared, seed=8)).seed == 7
-    assert lock(folder, replace(shared, seed=8), anew=True).seed == 8
+    lock(folder, shared, FRAMES)
+    assert lock(folder, replace(shared, seed=8), FRAMES).seed == 7
+    assert lock(folder, replace(shared, seed=8), FRAMES, anew=True).seed == 8
     assert [path.name for path in folder.iterdir()] == [FILE]
 
 
@@ -201,6 +213,7 @@ def test_who_is_second_to_begin_a_shot_takes_the_first_one_s_range(folder: Path,
         ({"seed": 9}, "seed"),
         ({"depth": DepthSettings(near=1.0, far=12.0)}, "depth range"),
         ({"depth": DepthSettings(curve="linear")}, "depth range"),
+        ({"depth": replace(LOCKED, blur=0.03)}, "shape of its depth maps"),
         ({"camera": "Other"}, "camera"),
     ],
 )
@@ -208,7 +221,7 @@ def test_another_look_within_a_shot_is_told(
     folder: Path, shared: Request, change: dict[str, object], word: str
 ) -> None:
     with pytest.raises(InputError, match=f"begun with another {word}.*Nothing was sent"):
-        going_on(replace(shared, **change), lock(folder, shared), "shot")  # type: ignore[arg-type]
+        going_on(replace(shared, **change), lock(folder, shared, FRAMES), "shot")  # type: ignore[arg-type]
 
 
 def test_a_distance_that_blender_rounded_is_the_same(shared: Request) -> None:
@@ -217,11 +230,11 @@ def test_a_distance_that_blender_rounded_is_the_same(shared: Request) -> None:
 
 
 def test_until_a_frame_is_painted_a_shot_may_begin_otherwise(folder: Path, shared: Request, control: bytes) -> None:
-    lock(folder, shared)
+    lock(folder, shared, FRAMES)
     other = replace(shared, prompt="else")
     assert settled(folder, other) is None
     assert read(folder) is None
-    lock(folder, shared)
+    lock(folder, shared, FRAMES)
     path_of(folder, 3).write_bytes(control)
     with pytest.raises(InputError, match="another prompt"):
         settled(folder, other)
@@ -241,16 +254,22 @@ def test_until_a_frame_is_painted_a_shot_may_begin_otherwise(folder: Path, share
         "RANGELESS",
         "UPSIDE DOWN",
         "INFINITE",
+        "FRAMELESS",
+        "NO FRAMES",
+        "TOO MANY FRAMES",
         "LONG",
     ],
 )
 def test_a_stranger_s_shot_file_is_one_sentence(folder: Path, shared: Request, content: bytes | str) -> None:
     forged = {
-        "SEEDLESS": to_json(replace(shared, seed=None)),
-        "RANGELESS": to_json(replace(shared, depth=DepthSettings())),
-        "UPSIDE DOWN": to_json(replace(shared, depth=DepthSettings(near=9.0, far=1.0))),
-        "INFINITE": to_json(shared).replace("12.0", "Infinity"),
-        "LONG": to_json(replace(shared, prompt="x" * 300_000)),
+        "SEEDLESS": written(replace(shared, seed=None)),
+        "RANGELESS": written(replace(shared, depth=DepthSettings())),
+        "UPSIDE DOWN": written(replace(shared, depth=DepthSettings(near=9.0, far=1.0))),
+        "INFINITE": written(shared).replace("12.0", "Infinity"),
+        "FRAMELESS": to_json(shared),
+        "NO FRAMES": written(shared, "all of them"),
+        "TOO MANY FRAMES": written(shared, "1-100000"),
+        "LONG": written(replace(shared, prompt="x" * 300_000)),
     }
     data = content if isinstance(content, bytes) else forged[content].encode()
     (folder / FILE).write_bytes(data)
