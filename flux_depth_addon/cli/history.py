@@ -69,6 +69,7 @@ def _deleted(journal: Journal, job_id: str, *, sure: bool) -> Job:
     if not sure:
         raise InputError(f"{job.result} would go to the system's bin: add --yes. Nothing was deleted.")
     discard(journal, job)
+    say(f"{job.result} is in the system's bin; what it cost stays in the sums.")
     return journal.get(job_id)
 
 
