@@ -67,5 +67,16 @@ def fresh_file():
     return bpy.context.scene
 
 
+@pytest.fixture
+def ready(fresh_file, data, part):
+    """A scene that may generate in the sandbox, with a journal of its own."""
+    fresh_file.flux_depth.model_id = "sandbox"
+    fresh_file.flux_depth.prompt = "a garden in the morning"
+    part("watch").unregister()
+    part("watch").register()
+    yield fresh_file
+    part("worker_process").let_go()
+
+
 def pytest_unconfigure() -> None:
     shutil.rmtree(HOME, ignore_errors=True)

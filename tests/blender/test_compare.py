@@ -1,5 +1,7 @@
 """Two pictures are compared: which ones, on which frame, and what is left when it ends."""
 
+import time
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -8,9 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.blender.test_generate import finished, generate, ready, wait
-
-__all__ = ["ready"]
+from tests.blender.test_generate import wait
 
 
 @pytest.fixture
@@ -21,15 +21,29 @@ def editor():
     return area
 
 
+def arrived(part, scene):
+    """A picture that was asked for as the button does, and came at once: how it is painted is tried elsewhere."""
+    watch, request = part("watch"), part("properties").request_of(bpy.context)
+    z = part("capture").capture(scene=scene, framing=request.framing)
+    control, request, _verdict = part("control_picture").as_sent(z, request)
+    asked = {"output": part("output").output_of(request), "origin": part("output").origin()}
+    claimed = watch.journal().claim(job_id=watch.journal().add(request, control, **asked).id)
+    size = request.framing.crop_width, request.framing.crop_height
+    Image.effect_noise(size, 40 * request.seed).convert("RGB").save(claimed.output)
+    came = {"step": part("core.job").Step.DONE, "result": str(claimed.output), "width": size[0], "height": size[1]}
+    watch.journal().save(replace(claimed, finished=time.time(), **came), release=True)
+    watch.follow(claimed)
+    wait(part, lambda: claimed.id in watch.jobs and watch.jobs[claimed.id].seen)
+    return watch.jobs[claimed.id]
+
+
 @pytest.fixture
 def two(ready, part, editor):
     """Two pictures that arrived, the newest first and chosen."""
     compare, jobs = part("compare"), []
     for seed in (1, 2):
         ready.flux_depth.use_seed, ready.flux_depth.seed = True, seed
-        job = generate(part)
-        wait(part, finished(part, job))
-        jobs.insert(0, part("watch").jobs[job.id])
+        jobs.insert(0, arrived(part, ready))
     yield jobs
     compare.end()
     bpy.context.window_manager.flux_depth_compare.left = "DEPTH"

@@ -12,17 +12,6 @@ from tests.blender.hostile import look
 from tests.secrets_watch import marked_key
 
 
-@pytest.fixture
-def ready(fresh_file, data, part):
-    """A scene that may generate in the sandbox, with a journal of its own."""
-    fresh_file.flux_depth.model_id = "sandbox"
-    fresh_file.flux_depth.prompt = "a garden in the morning"
-    part("watch").unregister()
-    part("watch").register()
-    yield fresh_file
-    part("worker_process").let_go()
-
-
 def generate(part):
     """Press the button; the newest job."""
     assert bpy.ops.flux_depth.generate() == {"FINISHED"}

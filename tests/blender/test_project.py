@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+import tempfile
 from math import radians
 from pathlib import Path
 from types import SimpleNamespace
@@ -45,6 +46,13 @@ def glowing(grey=GREY):
     emission.inputs["Color"].default_value = (grey, grey, grey, 1)
     tree.links.new(emission.outputs[0], next(n for n in tree.nodes if n.type == "OUTPUT_MATERIAL").inputs["Surface"])
     return made
+
+
+@pytest.fixture(autouse=True)
+def temporary(tmp_path, monkeypatch):
+    """A folder of its own for what is temporary: the fingerprint looks at all that lies there."""
+    (tmp_path / "temporary").mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temporary"))
 
 
 @pytest.fixture

@@ -8,12 +8,11 @@ import pytest
 from PIL import Image
 
 from tests.blender.hostile import button, drawn, drawn_by, look, words
-from tests.blender.test_generate import ready  # noqa: F401  (a fixture)
 from tests.secrets_watch import marked_key
 
 
 @pytest.fixture
-def form(ready, part):  # noqa: F811
+def form(ready, part):
     """The form of a scene of small pictures: one seed, fixed."""
     ready.flux_depth.megapixels = 0.1
     ready.flux_depth.use_seed, ready.flux_depth.seed = True, 7
