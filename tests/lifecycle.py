@@ -152,5 +152,8 @@ sorted(everywhere())
 
 
 def leftovers(blender: Blender) -> list[str]:
-    """What there still is of the extension, in words."""
-    return list(blender.python(LEFTOVERS))
+    """What there still is of the extension, in words; Blender takes a moment to make its key maps anew."""
+    until = time.monotonic() + 3
+    while (found := list(blender.python(LEFTOVERS))) and time.monotonic() < until:
+        time.sleep(0.2)
+    return found

@@ -22,7 +22,7 @@ from tests.gui.desk import GLANCE, HEIGHT, SETTLE, WIDTH, Screen
 from tests.secrets_watch import marked_key
 
 TAB = "FLUX Depth"
-COLUMNS = {0.5: True, 0.82: False, 0.2: False, 0.66: False, 0.35: False, 0.08: False, 0.9: True}
+COLUMNS = {0.5: True, 0.82: False, 0.2: False, 0.66: False, 0.74: False, 0.35: False, 0.08: False, 0.9: True}
 """Where in a sidebar's width buttons are looked for, the wide ones first; and whether from top to bottom, or only
 beside what was met in the middle. To the right of a password, of which Blender tells nothing, there may be a button.
 """
@@ -329,11 +329,12 @@ class Artist:
             self._fold_all_but_first(editor)
             headers = self._headers_at_rest(editor)
         assert len(headers) == len(titles), f"{len(headers)} panels are seen of {titles}"
-        place = headers[titles.index(label)]
-        if not self._is_open(place, editor):
-            self.move(place)
+        number = titles.index(label)
+        if not self._is_open(headers[number], editor):
+            self.move(headers[number])
             self.screen.press()
-            self.wait_for_picture(lambda: self._is_open(place, editor))
+            # where the header is by now: what lies above it may have grown
+            self.wait_for_picture(lambda: any(self._is_open(at, editor) for at in self._headers(editor)[number:][:1]))
         self._headers_at_rest(editor)
         self.seen.clear()
 
@@ -342,7 +343,7 @@ class Artist:
         before: list[Place] = []
         while (now := self._headers(editor)) != before:
             before = now
-            time.sleep(0.12)
+            time.sleep(0.25)
         return now
 
     def _headers(self, editor: str) -> list[Place]:
