@@ -6,6 +6,7 @@ It is saved with the file, and a stranger's file can hold anything: what is read
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import bpy
@@ -154,10 +155,17 @@ def register() -> None:
     setattr(bpy.types.Object, OBJECT, PointerProperty(type=FLUXDEPTH_PG_projected))
 
 
-def be_known() -> None:
-    """Where the extension is not enabled, as on the command line of Blender as a module."""
-    if not hasattr(bpy.types.Scene, SCENE):
-        register()
+@contextmanager
+def known() -> Iterator[None]:
+    """For the while, also where the extension is not enabled: 4.2 as a module ends badly with what is left of it."""
+    if hasattr(bpy.types.Scene, SCENE):
+        yield
+        return
+    register()
+    try:
+        yield
+    finally:
+        unregister()
 
 
 def unregister() -> None:

@@ -18,10 +18,16 @@ if TYPE_CHECKING:
 
 
 def run(arguments: argparse.Namespace) -> tuple[dict[str, Any], int]:
-    from .. import projection, projection_data
+    from ..projection_data import known
 
     check_writable(arguments.output, {".blend"})
-    projection_data.be_known()
+    with known():
+        return _projected(arguments), 0
+
+
+def _projected(arguments: argparse.Namespace) -> dict[str, Any]:
+    from .. import projection, projection_data
+
     opening = argparse.Namespace(**vars(arguments) | {"frame": None})  # the file stays at its own frame
     scene, camera = open_scene(opening)
     chosen, settings = _chosen(arguments, scene), projection_data.settings_of(scene)
@@ -36,7 +42,7 @@ def run(arguments: argparse.Namespace) -> tuple[dict[str, Any], int]:
         say(f"{source.picture.name}: {came_to.sentence}")
     _save(arguments)
     told = {"projected": sorted(set(things)), "left_out": sorted(set(left_out))}
-    return NO_OUTCOME | {"step": "DONE", "result": str(arguments.output)} | told, 0
+    return NO_OUTCOME | {"step": "DONE", "result": str(arguments.output)} | told
 
 
 def _sources(arguments: argparse.Namespace, camera: str) -> list[Source]:
