@@ -279,6 +279,7 @@ def orders(number: int, seed: int) -> Iterator[Order]:
         yield Order(polls, chance.choices(RESULT_ANSWERS, k=chance.randint(0, 3)), for_ever=chance.random() < 0.2)
 
 
+@pytest.mark.timeout(900)  # two thousand orders where a campaign asks for them
 def test_every_order_of_answers_ends_as_their_meanings_say(arrange: Arrange, campaign: Campaign) -> None:
     world = arrange(Fault(name="orders", end=DONE))
     tried = Counter[str]()
