@@ -54,8 +54,8 @@ def run(arguments: argparse.Namespace) -> tuple[dict[str, Any], int]:
 
 def _copied(arguments: argparse.Namespace, job: Job) -> tuple[dict[str, Any], int]:
     """The picture of a job that asked for the very same: this one costs nothing."""
+    from ..core.advance import told
     from ..core.framing import Framing
-    from ..core.job import told
     from ..core.picture import store
 
     if not job.result:

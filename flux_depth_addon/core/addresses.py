@@ -1,14 +1,15 @@
-"""Which addresses may be talked to: https anywhere, http on this computer only, and never with a password."""
+"""Which addresses may be talked to: https anywhere, http on this computer and where the artist allowed it by name."""
 
 from __future__ import annotations
 
 import ipaddress
 import re
+from collections.abc import Container
 from urllib.parse import SplitResult, urlsplit
 
 from .errors import InputError
 
-__all__ = ["belongs_to", "check_address", "check_base", "host_of", "is_loopback"]
+__all__ = ["belongs_to", "check_address", "check_base", "host_of", "is_loopback", "is_within", "origin_of"]
 
 HOST = re.compile(r"[a-z0-9._:-]+")
 """A backslash or the like ends the host for one reader of addresses and not for another: a key would go astray."""
@@ -34,21 +35,37 @@ def is_loopback(url: str) -> bool:
     return plain.is_loopback or plain.is_unspecified
 
 
-def check_base(url: str) -> str:
-    """A provider's base address without its last slash; raises InputError, before anything is sent."""
-    check_address(url)
+def origin_of(url: str) -> str:
+    """Scheme, host and port of an address: what the artist allows when one is allowed."""
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc}".lower()
+
+
+def is_within(url: str, base: str) -> bool:
+    """Whether an address lies below a base address: same host, same port."""
+    return bool(base) and url.startswith(f"{base}/")
+
+
+def check_base(url: str, allowed: Container[str] = ()) -> str:
+    """A provider's base address without its last slash; raises InputError, before anything is sent.
+
+    `allowed`: the origins at which plain http was allowed by the artist.
+    """
+    check_address(url, allowed)
     parts = urlsplit(url)
     if parts.query or parts.fragment:
         raise InputError(f"{url[:200]} is not a base address: leave out everything from the “?” or “#” on.")
     return url.rstrip("/")
 
 
-def check_address(url: str) -> str:
+def check_address(url: str, allowed: Container[str] = ()) -> str:
     """The same address when it may be asked; raises InputError, before anything is sent."""
     parts = _split(url)
     if parts.username is not None or parts.password is not None:
         raise InputError("An address with a user name or password in it is refused: keys have a field of their own.")
     if parts.scheme == "https" or (parts.scheme == "http" and is_loopback(url)):
+        return url
+    if parts.scheme == "http" and origin_of(url) in allowed:
         return url
     if parts.scheme == "http":
         raise InputError(f"http://{parts.hostname} would send in the clear: use https. Nothing was sent.")

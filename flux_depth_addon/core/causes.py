@@ -41,6 +41,13 @@ CAUSES: dict[str, Cause] = {
         "copy it again",
         "preferences",
     ),
+    "key_in_the_clear": Cause(
+        errors.KeyRefusedError,
+        "The {provider} key would go over plain http, where anyone between could read it",
+        "unsent",
+        "use an address that begins with https://",
+        "preferences",
+    ),
     "asked_twice": Cause(
         errors.InputError,
         "The same picture was asked for a moment ago and is on its way",
@@ -221,7 +228,7 @@ CAUSES: dict[str, Cause] = {
     ),
     "picture_gone": Cause(
         errors.ExpiredError,
-        "{problem}, and results are kept for about ten minutes",
+        "{problem}, and results are kept there {keeps}",
         "yes",
         "fetch it to look once more, for nothing",
         "retry",

@@ -7,16 +7,16 @@ domain, not to the host of a picture.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, TypeGuard
 
-from .addresses import belongs_to, check_address, check_base, is_loopback
+from .addresses import belongs_to, check_address, check_base, is_loopback, is_within
 from .causes import failure
 from .errors import FluxDepthError, InputError, ProviderError, TryLaterError
 from .models import Model, Provider, Table
 from .picture import MAX_BYTES
-from .providers import Accepted, Answer, Result, bfl
+from .providers import Accepted, Answer, Call, Cancelled, Pictures, Ready, Result, Task, protocol
 from .request import Request
 from .wire import Trouble, WireError, exchange
 
@@ -45,32 +45,52 @@ class Client:
     keys: Mapping[str, str] = field(repr=False)
     sandbox: Callable[[], str] | None = None
     """Starts the sandbox, or finds it, and returns its base address."""
+    allowed: Container[str] = ()
+    """The origins that the artist allowed to be asked over plain http; none of them is ever shown a key."""
 
     def base_of(self, model: Model, base: str = "") -> str:
         """Where this model is asked: the given base address, the provider's own, or the sandbox's."""
-        if base or model.provider.base:
-            return check_base(base or model.provider.base)
+        provider = model.provider
+        if base or provider.base:
+            return check_base(base or provider.base, self.allowed)
+        if not provider.is_ours:
+            raise InputError(f"{provider.label} has no address yet: enter it in the preferences. Nothing was sent.")
         if self.sandbox is None:
             raise InputError("The sandbox is not running here: give its address.")
         return self.sandbox()
 
-    def submit(self, request: Request, base: str, control: bytes) -> Accepted:
+    def upload(self, request: Request, base: str, pictures: Pictures) -> None:
+        """Bring what the submission will name. Free, and repeated without harm; raises what ends the job."""
+        model = self.table[request.model]
+        speech = protocol(model.provider.protocol)
+        for call in speech.uploads(request, model, pictures):
+            speech.read_upload(self._ask(call, base, model.provider), model)
+
+    def submit(self, request: Request, base: str, pictures: Pictures, ticket: str) -> Accepted:
         """Post the request, once. Raises what ended it, TryLaterError when it certainly was not taken."""
         model = self.table[request.model]
-        url = base + model.provider.submit.format(model=model.path)
-        payload = bfl.body(request, model, control)
-        return bfl.read_submission(self._ask("POST", url, model.provider, payload=payload), model)
+        speech = protocol(model.provider.protocol)
+        call = speech.submission(request, model, pictures, ticket)
+        return speech.read_submission(self._ask(call, base, model.provider, costs=True), model)
 
-    def poll(self, request: Request, base: str, remote_id: str, polling_url: str) -> Result:
+    def poll(self, request: Request, base: str, task: Task) -> Result:
         """Ask how the task is doing. Raises TryLaterError for everything that says nothing about the task."""
         model = self.table[request.model]
-        url, query = self._polling_address(model.provider, base, remote_id, polling_url)
-        return bfl.read_result(self._ask("GET", url, model.provider, query=query), model)
+        speech = protocol(model.provider.protocol)
+        result = speech.read_result(self._ask(speech.question(model, task), base, model.provider), model, task)
+        return replace(result, sample=base + result.sample) if _is_path(result) else result
+
+    def cancel(self, request: Request, base: str, task: Task) -> Cancelled | None:
+        """Ask the provider to stop; None where it cannot be asked. Raises TryLaterError, or what it refused with."""
+        model = self.table[request.model]
+        speech = protocol(model.provider.protocol)
+        call = speech.cancellation(model, task)
+        return speech.read_cancellation(self._ask(call, base, model.provider), model) if call else None
 
     def download(self, url: str, base: str) -> bytes:
         """A picture's bytes, asked for without a key. Raises LookupError for a dead link, or FluxDepthError."""
         try:
-            check_address(url)
+            check_address(url, self.allowed)
         except InputError:
             raise ProviderError("The provider named an unsafe address for the picture", cost="yes") from None
         if is_loopback(url) and not is_loopback(base):
@@ -86,38 +106,40 @@ class Client:
 
     def probe(self, model: Model, base: str = "") -> str:
         """Ask the provider something free that needs the key; returns a sentence, raises the refusal."""
-        answer = self._ask("GET", self.base_of(model, base) + model.provider.probe, model.provider)
-        return bfl.read_probe(answer, model)
+        speech, base = protocol(model.provider.protocol), self.base_of(model, base)
+        answers = [self._ask(call, base, model.provider) for call in speech.probes(model)]
+        return speech.read_probes(answers, model)
 
-    def _polling_address(
-        self, provider: Provider, base: str, remote_id: str, polling_url: str
-    ) -> tuple[str, dict[str, str] | None]:
-        if provider.base == base and belongs_to(polling_url, provider.polling_domain):
-            return polling_url, None
-        return base + provider.poll, {"id": remote_id}
-
-    def _ask(
-        self,
-        method: str,
-        url: str,
-        provider: Provider,
-        *,
-        query: dict[str, str] | None = None,
-        payload: dict[str, object] | None = None,
-    ) -> Answer:
+    def _ask(self, call: Call, base: str, provider: Provider, *, costs: bool = False) -> Answer:
+        url, query = _address(call, base, provider)
         key = usable_key(self.keys.get(provider.name, ""), provider) if provider.key_header else ""
-        headers = {provider.key_header: provider.key_prefix + key} if key else {}
+        if key and not (url.startswith("https:") or is_loopback(url)):
+            raise failure("key_in_the_clear", provider=provider.label)
         answer = _send(
-            method,
+            call.method,
             url,
             name=provider.label,
             limit=MAX_ANSWER_BYTES,
             seconds=WHOLE_ANSWER_SECONDS,
-            headers=headers,
+            costs=costs,
+            headers={**call.headers, **({provider.key_header: provider.key_prefix + key} if key else {})},
             query=query,
-            payload=payload,
+            payload=call.payload,
+            files=call.files,
         )
         return _without(key, answer) if key else answer
+
+
+def _is_path(result: Result) -> TypeGuard[Ready]:
+    return isinstance(result, Ready) and result.sample.startswith("/") and not result.sample.startswith("//")
+
+
+def _address(call: Call, base: str, provider: Provider) -> tuple[str, Mapping[str, str] | None]:
+    """Where a call goes: an address that an answer named is believed only at the provider's own hosts."""
+    domain = provider.polling_domain
+    if domain and (is_within(call.url, base) or (provider.base == base and belongs_to(call.url, domain))):
+        return call.url, None
+    return base + call.path, call.query
 
 
 def _without(key: str, answer: Answer) -> Answer:
@@ -126,16 +148,18 @@ def _without(key: str, answer: Answer) -> Answer:
     return replace(answer, body=plain.encode())
 
 
-def _send(method: str, url: str, *, name: str, limit: int, seconds: float, **request: Any) -> Answer:
+def _send(
+    method: str, url: str, *, name: str, limit: int, seconds: float, costs: bool = False, **request: Any
+) -> Answer:
     try:
         return exchange(method, url, limit=limit, seconds=seconds, **request)
     except WireError as error:
-        raise _problem(error, method, name) from None
+        raise _problem(error, name, costs=costs) from None
 
 
-def _problem(error: WireError, method: str, name: str) -> FluxDepthError:
+def _problem(error: WireError, name: str, *, costs: bool) -> FluxDepthError:
     """Of a submission the end; whatever else was asked may be asked again, and then nothing is lost."""
-    if method == "POST":
+    if costs:
         return failure(error.trouble, provider=name, variable=error.variable)
     trouble = Trouble.UNREACHABLE if error.trouble is Trouble.LOST else error.trouble
     happened = failure(trouble, provider=name, variable=error.variable).happened

@@ -69,6 +69,11 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         """CREATE TRIGGER job_moved AFTER UPDATE OF step, seen, favourite, discarded ON job BEGIN
             UPDATE job SET changed = (SELECT max(changed) FROM job) + 1 WHERE id = NEW.id; END""",
     ),
+    (
+        "ALTER TABLE job ADD COLUMN stops INTEGER NOT NULL DEFAULT 0",
+        "DROP INDEX job_due",
+        "CREATE INDEX job_due ON job (due) WHERE step IN ('SUBMIT', 'POLL', 'DOWNLOAD', 'CANCEL')",
+    ),
 )
 """What brings a journal from each version of its schema to the next; what has shipped is never changed."""
 

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from .addresses import host_of
 from .models import Model
-from .providers import bfl
+from .providers import Pictures, protocol
 from .request import Request
 
 __all__ = ["Disclosure", "disclosure"]
@@ -29,7 +29,8 @@ class Disclosure(NamedTuple):
 
 def disclosure(request: Request, model: Model) -> Disclosure:
     """What would be sent for this request; made from the very body that is sent."""
-    body = bfl.body(request, model, b"")
-    fields = {name: str(value) for name, value in body.items() if name != model.map_field}
+    speech = protocol(model.provider.protocol)
+    shown = speech.shown(speech.submission(request, model, Pictures(b""), "…"))
+    fields = {name: str(value) for name, value in shown.items() if name.rpartition(".")[2] != model.map_field}
     picture = "clay render" if request.control == "clay" else "depth map"
     return Disclosure(host_of(model.provider.base), model.provider.key_header, picture, model.map_field, fields)

@@ -12,7 +12,7 @@ from .job import Job
 from .picture import write_whole
 from .request import Request
 
-__all__ = ["Entry", "new_job", "path_like", "write_control"]
+__all__ = ["Entry", "new_job", "path_like", "write_control", "write_start"]
 
 
 class Entry(NamedTuple):
@@ -23,6 +23,8 @@ class Entry(NamedTuple):
     price_usd: float
     output: Path | None
     """As of `Journal.add`."""
+    start: bytes = b""
+    """The picture that is painted over; empty for none."""
 
 
 def new_job(
@@ -56,7 +58,20 @@ def write_control(job: Job, control: bytes, *, twin: Path | None = None) -> None
         if twin is None or not _linked(twin, job.control):
             write_whole(job.control, control)
     except OSError as error:
-        raise InputError(f"{job.folder} cannot be written ({error.strerror}). Nothing was sent.") from None
+        raise _unwritable(job, error) from None
+
+
+def write_start(job: Job, start: bytes) -> None:
+    """Put the picture that is painted over beside the control image, where there is one; raises InputError."""
+    try:
+        if start:
+            write_whole(job.start_picture, start)
+    except OSError as error:
+        raise _unwritable(job, error) from None
+
+
+def _unwritable(job: Job, error: OSError) -> InputError:
+    return InputError(f"{job.folder} cannot be written ({error.strerror}). Nothing was sent.")
 
 
 def path_like(job: Job) -> Path | None:

@@ -16,11 +16,12 @@ from pathlib import Path
 from typing import Any, Self
 
 from . import claim, receipt
+from .advance import cancelled, cancelling, going_on
 from .causes import failure
 from .database import FILE, Database, folded
-from .entry import Entry, new_job, path_like, write_control
+from .entry import Entry, new_job, path_like, write_control, write_start
 from .errors import InputError, JournalError
-from .job import DEFAULT_TIMEOUT, LONGEST_WAIT, Job, Step, cancelled, from_row, going_on, to_row
+from .job import DEFAULT_TIMEOUT, LONGEST_WAIT, Job, Step, from_row, to_row
 from .ledger import Ledger, ledger, month_began
 from .request import Request, fingerprint
 
@@ -35,9 +36,9 @@ DOUBLE_CLICK_SECONDS = 1.0
 FARTHEST = LONGEST_WAIT + LEASE_SECONDS
 """Seconds: a moment farther ahead than anyone waits was written before the computer's clock was put back."""
 
-UNFINISHED = (Step.SUBMIT, Step.POLL, Step.DOWNLOAD)
-SENT = (Step.POLL, Step.DOWNLOAD)
-LIVING = (*UNFINISHED, Step.DONE)
+SENT = (Step.POLL, Step.DOWNLOAD, Step.CANCEL)
+UNFINISHED = (Step.SUBMIT, *SENT)
+LIVING = (Step.SUBMIT, Step.POLL, Step.DOWNLOAD, Step.DONE)
 
 
 class LostJobError(Exception):
@@ -96,12 +97,14 @@ class Journal:
         origin: str = "",
         asked: float | None = None,
         cap_usd: float | None = None,
+        start: bytes = b"",
     ) -> Job:
         """Enter a request to be sent; its control image is on the disk before it counts.
 
         `{id}` in the output's name becomes the job's id, so that no two pictures share a name. `asked`: when it was
         clicked, in seconds since 1970; the same request a moment before makes it a double click, which is refused.
-        `cap_usd`: the most that this month may cost. Raises InputError, and BudgetError above the cap.
+        `cap_usd`: the most that this month may cost. `start`: the picture that is painted over, where the request has
+        one. Raises InputError, and BudgetError above the cap.
         """
         job = new_job(
             self.folder, request, price_usd=price_usd, base=base, output=output, timeout=timeout, origin=origin
@@ -111,6 +114,7 @@ class Journal:
             self._refuse_second_click(job, asked)
             self._refuse_above(cap_usd, price_usd)
             write_control(job, control)
+            write_start(job, start)
             self._insert(job)
         return job
 
@@ -129,12 +133,13 @@ class Journal:
         """
         batch, jobs, written = secrets.token_hex(6), [], dict[bytes, Path]()
         try:
-            for request, control, price, output in entries:
+            for request, control, price, output, start in entries:
                 job = new_job(
                     self.folder, request, price_usd=price, base=base, output=output, timeout=timeout, origin=origin
                 )
                 jobs.append(replace(job, batch=batch, fingerprint=fingerprint(request, control)))
                 write_control(job, control, twin=written.get(control))
+                write_start(job, start)
                 written[control] = job.control
             with self.database.writing():
                 self._refuse_above(cap_usd, sum(job.price_usd for job in jobs))
@@ -175,12 +180,16 @@ class Journal:
         """Every job that is still on its way, oldest first."""
         return list(self._select(f"WHERE step IN ({_places(UNFINISHED)}) ORDER BY created", *UNFINISHED))
 
-    def cancel(self, job_id: str) -> Job:
-        """Stop working on a job. What was already sent stays paid, and is said so. A finished job stays as it is."""
+    def cancel(self, job_id: str, *, there: bool = False) -> Job:
+        """Stop working on a job. What was already sent stays paid, and is said so. A finished job stays as it is.
+
+        `there`: the provider can be asked to stop, which is the job's last step then; once more, and nobody waits for
+        that either.
+        """
         with self.database.writing():
             job = self.get(job_id)
             if not job.is_final:
-                job = cancelled(job)
+                job = cancelling(job) if there and job.step is not Step.CANCEL else cancelled(job)
                 self._update(job, "id = :id", owner=None)
         return job
 
@@ -336,12 +345,14 @@ class Journal:
     def _sent_anew(self, job: Job, price_usd: float) -> Job:
         try:
             control = job.control.read_bytes()
+            start = job.start_picture.read_bytes() if job.request.start else b""
         except OSError:
             raise failure("control_gone") from None
         kept = {name: getattr(job, name) for name in ("base", "timeout", "origin")}
         again = new_job(self.folder, job.request, price_usd=price_usd, output=path_like(job), **kept)
         again = replace(again, fingerprint=job.fingerprint)
         write_control(again, control)
+        write_start(again, start)
         return again
 
     def _insert(self, job: Job) -> None:
@@ -355,7 +366,8 @@ class Journal:
             return
         paid = {name: getattr(job, name) for name in ("sent_to", "remote_id", "polling_url", "billed_usd", "charged")}
         if there.step is Step.CANCELLED:  # then it was said that nobody knows whether it costs: now we do
-            self._update(cancelled(replace(there, **paid)), "id = :id")
+            known = replace(there, **paid)
+            self._update(cancelling(known) if there.stops else cancelled(known), "id = :id")
         else:  # another worker has given it up for unknown, or is about to
             self._update(going_on(replace(there, **paid)), "id = :id")
 

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
+import math
 import re
 import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import cache
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, Literal, get_args
 
 from .addresses import check_base
 from .errors import InputError
-from .framing import MAX_SIDE, Limits
+from .framing import MAX_SIDE, Framing, Limits
 
-__all__ = ["DEFAULT", "Dial", "Model", "Provider", "Table", "load"]
+__all__ = ["DIALS", "Dial", "Model", "Provider", "Rows", "Table", "dollars", "load"]
 
 SHIPPED = Path(__file__).with_name("models.toml")
-DEFAULT = "cometapi:flux-pro-1-0-depth-finetuned"
+PROTOCOLS = Path(__file__).with_name("providers")
 MAX_FILE_BYTES = 1_000_000
 MAX_LABEL, MAX_TEXT = 100, 500
 """Characters, of what stands in a menu and of anything else."""
@@ -25,15 +27,32 @@ MAX_LABEL, MAX_TEXT = 100, 500
 MAX_DIAL = 1_000_000_000
 """What Blender's own number fields hold, and then some."""
 
-Finetune = Literal["none", "optional", "required"]
-Controls = Literal["map", "either"]
-"""What a control image may be: a finished depth map alone, or any picture that depth can be estimated from too."""
+Need = Literal["none", "optional", "required"]
+"""Whether the model has no place for something, may be given it, or must be."""
 
+Controls = Literal["map", "either", "picture"]
+"""What a control image is taken for: a finished depth map, either, or a picture that depth is estimated from."""
+
+Unit = Literal["image", "megapixel"]
 
 WANTS: dict[str, str] = {
     "map": "This model wants the depth map: it takes “{field}” for depth as it stands",
     "either": "This model may estimate depth from “{field}” itself, as from a photo: clay looks more like one",
+    "picture": "This model estimates depth from “{field}” itself, always: a clay render suits it better than the map",
 }
+
+DIALS = ("steps", "guidance", "safety_tolerance", "finetune_strength", "strength", "control_strength")
+"""The numbers that a model may take, as both Model and Request name them."""
+
+FORMATS = ("png", "jpeg", "webp")
+
+Rows = Mapping[str, Mapping[str, Mapping[str, Any]]]
+"""Rows as models.toml has them: {"providers": {name: {key: value}}, "models": {id: {key: value}}}."""
+
+
+def dollars(usd: float) -> str:
+    """A price as a label: `$0.096`, or `free`."""
+    return f"${usd:.4g}" if usd else "free"
 
 
 @dataclass(frozen=True)
@@ -52,39 +71,76 @@ class Provider:
     name: str
     label: str
     protocol: str
-    submit: str
-    poll: str
-    probe: str
+    """The file in `providers` that speaks to it."""
+    submit: str = ""
+    poll: str = ""
+    probe: str = ""
     base: str = ""
-    """Empty for the sandbox, whose port is known only once it runs."""
+    """Empty for the sandbox, whose port is known only once it runs, and where the artist has yet to give one."""
+    chosen_base: bool = False
+    """Whether the artist gives the address, in the preferences."""
     key_header: str = ""
     """Empty where no key is needed."""
     key_prefix: str = ""
     key_env: tuple[str, ...] = ()
     key_page: str = ""
     polling_domain: str = ""
+    """Whose hosts are believed where an answer names an address to be asked with the key."""
+    keeps: str = "for about ten minutes"
+    """How long results are kept there, as a sentence ends."""
+    cancels: bool = False
+    """Whether a task can be stopped there."""
+
+    @property
+    def is_ours(self) -> bool:
+        """Whether it is the sandbox: no address of its own, and nobody else's."""
+        return not self.base and not self.chosen_base
 
 
 @dataclass(frozen=True)
 class Model:
-    """One model at one provider: what it takes, and what it costs."""
+    """One model at one provider: what it takes, and what it costs. A dial that is None is one that it does not have."""
 
     id: str
     label: str
     provider: Provider
     path: str
     map_field: str
-    sends_size: bool
     price_usd: float
-    steps: Dial
-    guidance: Dial
-    safety_tolerance: Dial
-    finetune: Finetune
-    finetune_strength: Dial
     limits: Limits
+    per: Unit = "image"
+    """What the price is for; a megapixel is a million pixels, and one that is begun counts whole."""
+    sends_size: bool = False
+    steps: Dial | None = None
+    guidance: Dial | None = None
+    safety_tolerance: Dial | None = None
+    finetune: Need = "none"
+    finetune_strength: Dial | None = None
+    strength: Dial | None = None
+    """How far the start picture is painted over: 0 leaves it, 1 forgets it."""
+    control_strength: Dial | None = None
+    """How much the control image counts; 1 is what the model was trained with."""
+    start: Need = "none"
+    """A picture that is painted over."""
+    loras: int = 0
+    """How many LoRAs it takes at once."""
+    prompt_upsampling: bool = False
+    formats: tuple[str, ...] = ("png", "jpeg")
+    workflow: str = ""
+    """The file of a graph that is sent, beside the table that names it; of the shipped table, in `workflows`."""
     retired: str = ""
     note: str = ""
     control: Controls = "map"
+
+    def dial(self, name: str) -> Dial | None:
+        """One of DIALS."""
+        found: Dial | None = getattr(self, name)
+        return found
+
+    def price_of(self, framing: Framing) -> float:
+        """US dollars for one picture of that size."""
+        megapixels = math.ceil(framing.width * framing.height / 1e6) if self.per == "megapixel" else 1
+        return round(self.price_usd * megapixels, 6)
 
     @property
     def warning(self) -> str:
@@ -98,8 +154,8 @@ class Model:
 
     @property
     def price(self) -> str:
-        """The price of one picture as a label: `$0.096`, or `free`."""
-        return f"${self.price_usd:g}" if self.price_usd else "free"
+        """The price as a label: `$0.096`, `$0.04 per megapixel`, or `free`."""
+        return f"{dollars(self.price_usd)} per megapixel" if self.per == "megapixel" else dollars(self.price_usd)
 
 
 @dataclass(frozen=True)
@@ -108,6 +164,8 @@ class Table:
 
     providers: Mapping[str, Provider]
     models: Mapping[str, Model]
+    default: str = ""
+    """The id of the model that a new scene starts with."""
 
     def __getitem__(self, model_id: str) -> Model:
         if model_id in self.models:
@@ -127,16 +185,19 @@ class Table:
         return (model for model in self.models.values() if model.provider.name == provider)
 
 
-def load(*files: Path) -> Table:
-    """Read the shipped table and then each file that exists; raises InputError naming the file and the row."""
+def load(*files: Path, more: Rows | None = None) -> Table:
+    """Read the shipped table, then each file that exists, then `more`, which the preferences say.
+
+    Raises InputError naming the file and the row.
+    """
     providers: dict[str, dict[str, Any]] = {}
     models: dict[str, dict[str, Any]] = {}
-    for file in (SHIPPED, *(file for file in files if file.is_file())):
-        rows = _read(file)
+    read = [(file, _read(file)) for file in (SHIPPED, *(file for file in files if file.is_file()))]
+    for file, rows in [*read, (Path("the preferences"), more or {})]:
         _merge(providers, rows.get("providers"), file)
         _merge(models, rows.get("models"), file)
         table = _table(providers, models, file)
-    return table
+    return replace(table, default=next(str(rows["default"]) for _, rows in reversed(read) if "default" in rows))
 
 
 def _read(file: Path) -> dict[str, Any]:
@@ -149,12 +210,12 @@ def _read(file: Path) -> dict[str, Any]:
 
 
 def _merge(into: dict[str, dict[str, Any]], rows: object, file: Path) -> None:
-    if not isinstance(rows, dict | None):
+    if not isinstance(rows, Mapping | None):
         raise InputError(f"{file}: “providers” and “models” must be tables.")
     for name, row in (rows or {}).items():
-        if not isinstance(row, dict):
+        if not isinstance(row, Mapping):
             raise InputError(f"{file}: the row “{name}” must be a table.")
-        into[name] = into.get(name, {}) | row
+        into[name] = into.get(name, {}) | dict(row)
 
 
 def _table(providers: dict[str, dict[str, Any]], models: dict[str, dict[str, Any]], file: Path) -> Table:
@@ -181,12 +242,15 @@ def _provider(name: str, row: dict[str, Any]) -> Provider:
         raise InputError(f"“{name[:80]}” is no name for a provider: use up to 40 letters, digits, - and _.")
     texts = dict(row)
     names = texts.pop("key_env", [])
-    if not isinstance(names, list) or not all(_shown(text) for text in (*names, *texts.values())):
+    flags = {key: texts.pop(key) for key in ("chosen_base", "cancels") if key in texts}
+    if not isinstance(names, list | tuple) or not all(_shown(text) for text in (*names, *texts.values())):
         raise InputError(f"“{name}” has a value that is not a line of text.")
-    if texts.get("protocol") != "bfl":
-        raise InputError(f'“{name}” needs protocol = "bfl".')
+    if not all(isinstance(flag, bool) for flag in flags.values()):
+        raise InputError(f"“{name}” has a value that is neither true nor false.")
+    if texts.get("protocol") not in _protocols():
+        raise InputError(f"“{name}” needs protocol = one of {', '.join(_protocols())}.")
     try:
-        provider = Provider(name, key_env=tuple(names), **texts)
+        provider = Provider(name, key_env=tuple(names), **flags, **texts)
     except TypeError as error:
         raise InputError(f"“{name}”: {_plain(error)}.") from None
     if provider.key_header and not names:
@@ -196,9 +260,16 @@ def _provider(name: str, row: dict[str, Any]) -> Provider:
     if not provider.key_prefix.isascii():
         raise InputError(f"“{name}” has a key_prefix that no header can hold.")
     paths = (provider.submit.replace("{model}", ""), provider.poll, provider.probe)
-    if not all(path.startswith("/") and not set("{}") & set(path) for path in paths):
+    if not all(path[:1] in ("", "/") and not set("{}") & set(path) for path in paths):
         raise InputError(f"“{name}” needs submit, poll and probe to begin with a slash, and no braces but “{{model}}”.")
     return replace(provider, base=check_base(provider.base)) if provider.base else provider
+
+
+@cache
+def _protocols() -> tuple[str, ...]:
+    """The files that have a protocol in them; what all of them read with is none."""
+    files = sorted(PROTOCOLS.glob("[a-z]*.py"))
+    return tuple(file.stem for file in files if "\nPROTOCOL = " in file.read_text(encoding="utf-8"))
 
 
 def _model(name: str, row: dict[str, Any], providers: Mapping[str, Provider]) -> Model:
@@ -207,7 +278,8 @@ def _model(name: str, row: dict[str, Any], providers: Mapping[str, Provider]) ->
         raise InputError(f"“{name}” must begin with the name of a provider in the table and a colon.")
     limits = {key: row.pop(key) for key in ("multiple", "min_side", "max_side", "max_megapixels") if key in row}
     try:
-        row |= {key: Dial(**row[key]) for key in ("steps", "guidance", "safety_tolerance", "finetune_strength")}
+        row |= {key: Dial(**row[key]) if row[key] is not False else None for key in DIALS if key in row}
+        row |= {"formats": tuple(row["formats"])} if "formats" in row else {}
         return _checked(Model(name, provider=providers[provider], limits=Limits(**limits), **row))
     except KeyError as error:
         raise InputError(f"“{name}” lacks {error}.") from None
@@ -216,24 +288,37 @@ def _model(name: str, row: dict[str, Any], providers: Mapping[str, Provider]) ->
 
 
 def _checked(model: Model) -> Model:
-    texts = (model.label, model.path, model.map_field, model.retired, model.note)
-    dials = (model.steps, model.guidance, model.safety_tolerance, model.finetune_strength)
+    texts = (model.label, model.path, model.map_field, model.retired, model.note, model.workflow)
+    dials = [dial for name in DIALS if (dial := model.dial(name))]
     sound = (
         all(_shown(text) for text in (model.id, *texts))
         and 0 < len(model.label) <= MAX_LABEL
-        and "/" not in model.path
+        and re.fullmatch(r"[A-Za-z0-9._-]+(/[A-Za-z0-9._-]+)*", model.path)
+        and not {".", ".."} & set(model.path.split("/"))
         and isinstance(model.sends_size, bool)
+        and isinstance(model.prompt_upsampling, bool)
+        and isinstance(model.loras, int)
+        and _ascending(0, model.loras, 100)
         and _ascending(0, model.price_usd, 1000)
         and all(_ascending(-MAX_DIAL, dial.low, dial.default, dial.high, MAX_DIAL) for dial in dials)
         and _usable(model.limits)
     )
     if not sound:
         raise InputError(f"“{model.id}” has a value of the wrong kind.")
-    if model.control not in get_args(Controls):
-        raise InputError(f"“{model.id}” needs control = one of {', '.join(get_args(Controls))}.")
-    if model.finetune not in get_args(Finetune):
-        raise InputError(f"“{model.id}” needs finetune = one of {', '.join(get_args(Finetune))}.")
+    for key, choices in CHOICES.items():
+        if getattr(model, key) not in choices:
+            raise InputError(f"“{model.id}” needs {key} = one of {', '.join(choices)}.")
+    if not model.formats or not set(model.formats) <= set(FORMATS):
+        raise InputError(f"“{model.id}” needs formats = some of {', '.join(FORMATS)}.")
     return model
+
+
+CHOICES = {
+    "control": get_args(Controls),
+    "finetune": get_args(Need),
+    "start": get_args(Need),
+    "per": get_args(Unit),
+}
 
 
 def _shown(text: object, longest: int = MAX_TEXT) -> bool:

@@ -23,8 +23,8 @@ SPARE = 32 * 1024
 
 MAX_BYTES = 1024 * 1024
 
-NEWER = {"batch": "", "favourite": 0, "discarded": 0}
-"""What receipts lack that were written before there were batches and favourites."""
+NEWER = {"batch": "", "favourite": 0, "discarded": 0, "stops": 0}
+"""What receipts lack that were written before there were batches, favourites, and providers that stop."""
 
 
 def write(job: Job) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from functools import lru_cache
 from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
@@ -13,16 +13,18 @@ from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 from .depth_map import DepthSettings
 from .errors import InputError
 from .framing import Framing
-from .models import Dial, Model
+from .models import DIALS, FORMATS, Dial, Model
 
 __all__ = [
     "MAX_PROMPT",
     "MAX_SEED",
     "Control",
+    "Lora",
     "Request",
     "check",
     "check_control",
     "fingerprint",
+    "fitted",
     "from_json",
     "to_json",
 ]
@@ -34,13 +36,33 @@ MAX_SEED = 2**31 - 1
 Control = Literal["depth", "clay"]
 """What the control image is: the depth map, or the scene rendered as clay."""
 
-Kind = TypeVar("Kind", Framing, DepthSettings, "Request")
-OUTPUT_FORMATS = ("png", "jpeg")
+Kind = TypeVar("Kind", Framing, DepthSettings, "Lora", "Request")
+
+MAX_EXTRA = 20
+"""Fields that are passed through unknown; no provider has that many new ones at once."""
+
+MAX_EXTRA_TEXT = 2000
+"""Characters of one of them."""
+
+TELLS = ("webhook", "callback")
+"""What a field's name has that would have the provider send the picture elsewhere."""
+
+LORA_SCALE = Dial(-4.0, 4.0, 1.0)
+"""What the hosts that name a range take: fal's schema has 0 to 4, and a local server also takes less than nothing."""
 WHENCE = (
     *("blend", "scene", "view_layer", "camera", "camera_matrix", "scene_mark", "frame", "engine", "depth", "control"),
     *("map_near", "map_far", "provenance"),
 )
 """What says where a request comes from and decides the picture only by way of the control image."""
+
+
+@dataclass(frozen=True)
+class Lora:
+    """A style that the model is given along."""
+
+    path: str
+    """An address, a repository's name, or a file's name, whichever the provider takes."""
+    scale: float = 1.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,6 +83,13 @@ class Request:
     output_format: str = "png"
     finetune_id: str = ""
     finetune_strength: float | None = None
+    strength: float | None = None
+    control_strength: float | None = None
+    loras: tuple[Lora, ...] = ()
+    start: str = ""
+    """Of the picture that is painted over, the SHA-256 in hexadecimal; it lies beside the control image."""
+    extra: tuple[tuple[str, str], ...] = ()
+    """Fields that are passed through as they are: a name, and its value as JSON."""
     blend: str = ""
     """The name of the file, without its folder."""
     scene: str = ""
@@ -77,8 +106,13 @@ class Request:
     provenance: Literal["picture", "sidecar", "mark"] = "picture"
     """Where it is written how the picture was made: in its file, in one beside it too, or only that AI made it."""
 
+    @property
+    def extra_fields(self) -> dict[str, object]:
+        """The fields that are passed through, with their values."""
+        return {name: json.loads(value) for name, value in self.extra}
 
-HINTS = {kind: get_type_hints(kind) for kind in (Framing, DepthSettings, Request)}
+
+HINTS = {kind: get_type_hints(kind) for kind in (Framing, DepthSettings, Lora, Request)}
 """Types by field: what comes from the disk is held to them."""
 
 
@@ -94,19 +128,83 @@ def check_control(control: str, model: Model) -> None:
         raise InputError(f"{complaint} Nothing was sent.")
 
 
+def fitted(values: Mapping[str, float | None], old: Model | None, new: Model) -> dict[str, float | None]:
+    """The dials of one model as another takes them: what still applies stays, what was the default becomes its own.
+
+    By the names in DIALS; None for a dial that the new model does not have.
+    """
+    return {name: _fitted(values.get(name), old.dial(name) if old else None, new.dial(name)) for name in DIALS}
+
+
+def _fitted(value: float | None, old: Dial | None, new: Dial | None) -> float | None:
+    if new is None:
+        return None
+    if value is None or (old and value == old.default) or not new.low <= value <= new.high:
+        return new.default
+    return value
+
+
 def _complaints(request: Request, model: Model) -> Iterator[str]:
     yield from _prompt_complaints(request.prompt)
     yield from _control_complaints(request.control, model)
-    yield from _outside("Steps", request.steps, model.steps)
-    yield from _outside("Guidance", request.guidance, model.guidance)
-    yield from _outside("Safety tolerance", request.safety_tolerance, model.safety_tolerance)
+    for name in DIALS:
+        yield from _dial_complaints(name, getattr(request, name), model)
     yield from _outside("Seed", request.seed, Dial(1, MAX_SEED, 1))
-    if request.output_format not in OUTPUT_FORMATS:
-        yield f"The output format must be one of {', '.join(OUTPUT_FORMATS)}, not “{request.output_format[:20]}”."
+    if request.output_format not in model.formats:
+        known = request.output_format[:20] if request.output_format in FORMATS else ascii(request.output_format[:20])
+        yield f"The output format must be one of {', '.join(model.formats)}, not “{known}”."
     yield from _finetune_complaints(request, model)
+    yield from _lora_complaints(request, model)
+    yield from _start_complaints(request, model)
+    yield from _extra_complaints(request)
     size, limits = (request.framing.width, request.framing.height), model.limits
     if any(side % limits.multiple or not limits.min_side <= side <= limits.max_side for side in size):
         yield f"{model.label} does not take {size[0]} × {size[1]} pixels: render the depth again for this model."
+
+
+def _dial_complaints(name: str, value: float | None, model: Model) -> Iterator[str]:
+    label = name.replace("finetune", "fine-tune").replace("_", " ").capitalize()
+    dial = model.dial(name)
+    if dial is None and value is not None and name != "finetune_strength":
+        yield f"{model.label} takes no {label.lower()}: leave it out, or choose another model."
+    elif dial is not None:
+        yield from _outside(label, value, dial)
+
+
+def _lora_complaints(request: Request, model: Model) -> Iterator[str]:
+    if len(request.loras) > model.loras:
+        most = f"at most {model.loras} LoRAs" if model.loras else "no LoRA"
+        yield f"{model.label} takes {most}: take some away, or choose another model."
+    for lora in request.loras:
+        if not lora.path.strip() or len(lora.path) > 1000 or not lora.path.isprintable():
+            yield "A LoRA needs one line of at most 1,000 characters that says where it is."
+        yield from _outside("The weight of a LoRA", lora.scale, LORA_SCALE)
+
+
+def _start_complaints(request: Request, model: Model) -> Iterator[str]:
+    if model.start == "required" and not request.start:
+        yield f"{model.label} needs a start picture: choose one, or choose another model."
+    if model.start == "none" and request.start:
+        yield f"{model.label} takes no start picture: clear it, or choose another model."
+
+
+def _extra_complaints(request: Request) -> Iterator[str]:
+    if len(request.extra) > MAX_EXTRA:
+        yield f"There are more than {MAX_EXTRA} extra fields: take some away."
+    for name, value in request.extra:
+        if not (0 < len(name) <= 100 and name.isprintable() and len(value) <= MAX_EXTRA_TEXT and _is_json(value)):
+            yield "An extra field needs a name of one line and a value of at most 2,000 characters."
+        elif any(word in name.lower() for word in TELLS):
+            yield f"The extra field “{name}” would have the provider send the picture elsewhere: take it away."
+
+
+def _is_json(text: str) -> bool:
+    """Of JSON proper: Python also reads NaN, which nobody else does."""
+    try:
+        json.dumps(json.loads(text), allow_nan=False)
+    except (ValueError, RecursionError):
+        return False
+    return True
 
 
 def _prompt_complaints(prompt: str) -> Iterator[str]:
@@ -132,7 +230,6 @@ def _finetune_complaints(request: Request, model: Model) -> Iterator[str]:
         yield f"{model.label} needs the id of a fine-tune trained in your account: enter it, or choose another model."
     if len(request.finetune_id) > 200 or not request.finetune_id.isprintable():
         yield "That is not a fine-tune id: it must be one line of at most 200 characters."
-    yield from _outside("Fine-tune strength", request.finetune_strength, model.finetune_strength)
 
 
 def _outside(name: str, value: float | None, dial: Dial) -> Iterator[str]:
@@ -162,6 +259,8 @@ def from_json(text: str) -> Request:
         row: dict[str, Any] = json.loads(text)
         row |= {"framing": _made(Framing, row["framing"]), "depth": _made(DepthSettings, row["depth"])}
         row["camera_matrix"] = tuple(row.get("camera_matrix", ()))
+        row["loras"] = tuple(_made(Lora, lora) for lora in row.get("loras", ()))
+        row["extra"] = tuple((name, value) for name, value in row.get("extra", ()))
         row["model"].encode()  # or else the journal cannot hold it
         return _made(Request, row)
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
@@ -181,9 +280,17 @@ def _fits(value: object, hint: Any) -> bool:
     if get_origin(hint) is Literal:
         return value in kinds
     if get_origin(hint) is tuple:
-        return isinstance(value, tuple) and len(value) in (0, 16) and all(_fits(number, float) for number in value)
+        return isinstance(value, tuple) and _fits_tuple(value, kinds[0])
     if type(value) is float:
         return float in kinds and math.isfinite(value)
     if type(value) is int:
         return (int in kinds or float in kinds) and abs(value) < 2**63
     return type(value) in kinds
+
+
+def _fits_tuple(values: tuple[object, ...], kind: Any) -> bool:
+    if kind is float:
+        return len(values) in (0, 16) and all(_fits(number, float) for number in values)
+    if get_origin(kind) is tuple:
+        return all(isinstance(pair, tuple) and all(isinstance(word, str) for word in pair) for pair in values)
+    return all(isinstance(value, kind) for value in values)

@@ -118,8 +118,9 @@ def exchange(
     limit: int,
     seconds: float,
     headers: Mapping[str, str] | None = None,
-    query: dict[str, str] | None = None,
-    payload: dict[str, object] | None = None,
+    query: Mapping[str, str] | None = None,
+    payload: Mapping[str, object] | None = None,
+    files: Mapping[str, tuple[str, bytes, str]] | None = None,
 ) -> Answer:
     """Ask once; a body longer than the limit comes back cut, just past it. Raises WireError.
 
@@ -131,17 +132,31 @@ def exchange(
     if proxy.lower().startswith("socks"):
         raise WireError(Trouble.PROXY_SOCKS)
     try:
-        request = requests.Request(method, url, headers=_headers(headers), params=query, json=payload).prepare()
+        request = _prepared(method, url, headers, query, payload, files)
     except (requests.RequestException, ValueError):
         raise WireError(Trouble.UNREACHABLE) from None
     end = time.monotonic() + seconds + len(request.body or b"") / SLOWEST_UPLINK
-    bounds = _Bounds(end, math.inf if method == "POST" else READ_SECONDS, limit + HEAD_BYTES)
+    patience = math.inf if method == "POST" and not files else READ_SECONDS
+    bounds = _Bounds(end, patience, limit + HEAD_BYTES)
     try:
         return _answer(_Adapter(bounds), request, proxies, limit)
     except (requests.RequestException, HTTPError, http.client.HTTPException, OSError, ValueError) as error:
         raise WireError(_trouble(error, bounds, proxied=bool(proxy))) from None
     except BundleError as error:
         raise WireError(Trouble.BUNDLE, str(error)) from None
+
+
+def _prepared(
+    method: str,
+    url: str,
+    headers: Mapping[str, str] | None,
+    query: Mapping[str, str] | None,
+    payload: Mapping[str, object] | None,
+    files: Mapping[str, tuple[str, bytes, str]] | None,
+) -> requests.PreparedRequest:
+    """With a body of JSON, or in several parts where there are files."""
+    body: dict[str, Any] = {"files": files, "data": payload} if files else {"json": payload}
+    return requests.Request(method, url, headers=_headers(headers), params=query, **body).prepare()
 
 
 def _headers(headers: Mapping[str, str] | None) -> dict[str, str]:

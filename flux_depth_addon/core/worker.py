@@ -1,9 +1,10 @@
 """The worker: claims jobs from a journal and advances them, many at once, in a process of its own.
 
 Blender starts it as `python -m core.worker` and speaks to it on its standard input only, one JSON object a line:
-`{"journal": folder, "tables": [files], "keys": {provider: key}, "providers": [names]}` first, later any of
-`keys`, `providers` (whom it may ask; without it, all) and `{"probe": model id}`. When that input closes, Blender is
-gone: what the provider already has is still fetched, nothing new is sent, and the worker ends.
+`{"journal": folder, "tables": [files], "rows": rows, "allowed": [origins], "keys": {provider: key},
+"providers": [names]}` first, later any of `keys`, `providers` (whom it may ask; without it, all) and
+`{"probe": model id}`. `rows` go over the tables; `allowed` may be asked over plain http. When that input closes, Blender
+is gone: what the provider already has is still fetched, nothing new is sent, and the worker ends.
 """
 
 from __future__ import annotations
@@ -20,11 +21,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from . import job as jobs
+from .advance import advance, broken
 from .client import Client
 from .connection import note_connection
 from .core_dump import forbid_core_dumps
 from .errors import DamagedJournalError, FluxDepthError, JournalError, TryLaterError
+from .job import Job, Step
 from .journal import LEASE_SECONDS, Journal, LostJobError
 from .models import Table, load
 from .pace import SLOTS, Pace, at_providers
@@ -42,24 +44,24 @@ SAVE_SECONDS = 600
 """How long a full disk is waited for with something to save."""
 
 
-def step(job: jobs.Job, client: Client, journal: Journal) -> jobs.Job | None:
+def step(job: Job, client: Client, journal: Journal) -> Job | None:
     """Advance a claimed job, and save what came of it: what the provider took is known only here until it is saved.
 
     The job as it was saved; None where it is no longer this process's, or goes back as it was.
     """
     try:
-        after = jobs.advance(job, client, journal.save)
+        after = advance(job, client, journal.save)
     except LostJobError:
         return None  # cancelled, or taken by another worker: theirs to finish
     except JournalError:
         return None  # not saved, so not sent; the lease runs out and the step is taken again
     except Exception as error:  # this process's edge: one broken job must not stop the others
-        after = jobs.broken(job, error)
+        after = broken(job, error)
     _save(after, journal)
     return after
 
 
-def _save(job: jobs.Job, journal: Journal) -> None:
+def _save(job: Job, journal: Journal) -> None:
     """Until it is saved, or is no longer ours; a full disk may be cleared, and other workers keep off meanwhile."""
     for _ in range(SAVE_SECONDS):
         try:
@@ -74,13 +76,13 @@ def _save(job: jobs.Job, journal: Journal) -> None:
 class _Crew:
     """Advances a few jobs of a journal and no others, many at once, until nothing more will happen to any of them."""
 
-    def __init__(self, asked: Iterable[jobs.Job], client: Client, journal: Journal) -> None:
+    def __init__(self, asked: Iterable[Job], client: Client, journal: Journal) -> None:
         self.left = {job.id: job for job in asked if not job.is_final}
         self._client, self._journal = client, journal
-        self._flying: dict[Future[jobs.Job | None], str] = {}
+        self._flying: dict[Future[Job | None], str] = {}
         self._kept = time.time()
 
-    def round(self, pool: ThreadPoolExecutor) -> list[jobs.Job]:
+    def round(self, pool: ThreadPoolExecutor) -> list[Job]:
         """Start what is due, wait a moment, and tell what came of what was started before."""
         self._keep()
         busy = set(self._flying.values())
@@ -104,7 +106,7 @@ class _Crew:
             self._flying[pool.submit(step, claimed, self._client, self._journal)] = job_id
         return claimed is not None
 
-    def _look(self, job_id: str, again: float = SHORTEST_SLEEP) -> jobs.Job:
+    def _look(self, job_id: str, again: float = SHORTEST_SLEEP) -> Job:
         """Not claimed again before so many seconds have passed."""
         job = self._journal.get(job_id)
         self.left[job_id] = replace(job, due=max(job.due, time.time() + again))
@@ -116,7 +118,7 @@ class _Crew:
         return min(max(soonest - time.time(), 0.01), LONGEST_SLEEP)
 
 
-def finish(asked: Iterable[jobs.Job], client: Client, journal: Journal) -> Iterator[jobs.Job]:
+def finish(asked: Iterable[Job], client: Client, journal: Journal) -> Iterator[Job]:
     """Advance these jobs, many at once, in this process, until nothing more will happen to any; each as it changes.
 
     An interruption waits for the steps that are being taken: their answers may hold the id of what was paid for.
@@ -142,7 +144,7 @@ def finish(asked: Iterable[jobs.Job], client: Client, journal: Journal) -> Itera
 class Worker:
     """Advances every job of a journal that it has a key for, until told to stop or left without work."""
 
-    def __init__(self, journal: Journal, table: Table, keys: dict[str, str]) -> None:
+    def __init__(self, journal: Journal, table: Table, keys: dict[str, str], allowed: Container[str] = ()) -> None:
         self.journal = journal
         self.table = table
         self.keys = keys
@@ -160,7 +162,7 @@ class Worker:
         self._sandbox: Sandbox | None = None
         self._starting = threading.Lock()
         self._pool = ThreadPoolExecutor(SLOTS, thread_name_prefix="job")
-        self.client = Client(table, keys, sandbox=self._sandbox_base)
+        self.client = Client(table, keys, sandbox=self._sandbox_base, allowed=allowed)
 
     def run(self) -> None:
         """Work until idle for a minute, or, once nobody is there, until nothing is left to fetch."""
@@ -182,7 +184,7 @@ class Worker:
         """Start what is due; when there was last something to do, in monotonic seconds."""
         self._keep()
         while len(self._flying) < SLOTS and (claimed := self._claim()):
-            if claimed.step is jobs.Step.SUBMIT:
+            if claimed.step is Step.SUBMIT:
                 self._sending[claimed.id] = _provider(claimed)
             self._start(self._advance, claimed)
         return time.monotonic() if self._flying or self._due_in() is not None else busy
@@ -212,7 +214,7 @@ class Worker:
             return self._due_in() is not None
         return time.monotonic() - busy < IDLE_SECONDS
 
-    def _claim(self) -> jobs.Job | None:
+    def _claim(self) -> Job | None:
         """What is paid for comes first: links to pictures die, and what waits to be sent does not."""
         return self.journal.claim(providers=self._reachable(), submit=False) or self.journal.claim(
             providers=self._with_room()
@@ -253,7 +255,7 @@ class Worker:
         self._flying.discard(future)
         self.wake.set()
 
-    def _advance(self, job: jobs.Job) -> None:
+    def _advance(self, job: Job) -> None:
         self._held.add(job.id)
         after = None
         try:
@@ -263,7 +265,7 @@ class Worker:
             if provider := self._sending.pop(job.id, ""):
                 self._note_pace(provider, after)
 
-    def _note_pace(self, provider: str, after: jobs.Job | None) -> None:
+    def _note_pace(self, provider: str, after: Job | None) -> None:
         if after and after.remote_id:
             self._pace.taken(provider)
         elif after and not after.is_final:
@@ -288,7 +290,7 @@ class Worker:
             return self._sandbox.base
 
 
-def _provider(job: jobs.Job) -> str:
+def _provider(job: Job) -> str:
     return job.request.model.partition(":")[0]
 
 
@@ -298,7 +300,8 @@ def main() -> None:
     load_codecs()  # before anything is bought
     start = json.loads(sys.stdin.readline())
     journal = Journal(Path(start["journal"]))
-    worker = Worker(journal, load(*map(Path, start["tables"])), dict(start["keys"]))
+    table = load(*map(Path, start["tables"]), more=start.get("rows"))
+    worker = Worker(journal, table, dict(start["keys"]), frozenset(start.get("allowed", ())))
     worker.providers = start.get("providers", worker.providers)
     threading.Thread(target=_listen, args=(worker, sys.stdin), daemon=True).start()
     try:

@@ -21,9 +21,8 @@ from flux_depth_addon.core.errors import (
     ParameterError,
     TryLaterError,
 )
-from flux_depth_addon.core.models import Table
-from flux_depth_addon.core.providers import Accepted, Answer, Pending, Ready
-from flux_depth_addon.core.providers.bfl import body, read_probe, read_result, read_submission
+from flux_depth_addon.core.models import Model, Table
+from flux_depth_addon.core.providers import Accepted, Answer, Pending, Pictures, Ready, Result, Task, bfl
 from flux_depth_addon.core.request import Request
 from tests.core.fuzzing import effort
 
@@ -38,6 +37,22 @@ def said(status: int, data: Any = None, **headers: str) -> Answer:
     """An answer with this body: bytes as they are, anything else as JSON."""
     content = data if isinstance(data, bytes) else json.dumps(data).encode()
     return Answer(status, {name.replace("_", "-"): value for name, value in headers.items()}, content)
+
+
+def body(request: Request, model: Model, control: bytes) -> dict[str, Any]:
+    return bfl.body(request, model, Pictures(control))
+
+
+def read_submission(answer: Answer, model: Model) -> Accepted:
+    return bfl.PROTOCOL.read_submission(answer, model)
+
+
+def read_result(answer: Answer, model: Model) -> Result:
+    return bfl.PROTOCOL.read_result(answer, model, Task("job", "t1"))
+
+
+def read_probe(answer: Answer, model: Model) -> str:
+    return bfl.PROTOCOL.read_probes([answer], model)
 
 
 # The body of a submission.

@@ -22,7 +22,7 @@ from flux_depth_addon.core.errors import (
     UnknownSubmissionError,
 )
 from flux_depth_addon.core.models import Table
-from flux_depth_addon.core.providers import Pending
+from flux_depth_addon.core.providers import Pending, Pictures, Task
 from flux_depth_addon.core.request import Request
 from tests.secrets_watch import marked_key
 
@@ -75,7 +75,7 @@ def test_a_submission_goes_to_the_models_path_with_the_providers_header(
     client: Client, told: Server, wish: Wish, model: str, target: str, header: str, value: str
 ) -> None:
     server = told(ACCEPTED)
-    client.submit(wish(model=model), server.base, b"png")
+    client.submit(wish(model=model), server.base, Pictures(b"png"), "job")
     (seen,) = server.seen
     assert (seen.method, seen.target, seen.headers[header]) == ("POST", target, value)
     assert KEY not in seen.target + seen.body.decode()
@@ -83,13 +83,13 @@ def test_a_submission_goes_to_the_models_path_with_the_providers_header(
 
 def test_the_sandbox_is_shown_no_key(told: Server, wish: Wish, table: Table) -> None:
     server = told(ACCEPTED)
-    Client(table, {"sandbox": KEY, "cometapi": KEY}).submit(wish(model="sandbox"), server.base, b"png")
+    Client(table, {"sandbox": KEY, "cometapi": KEY}).submit(wish(model="sandbox"), server.base, Pictures(b"png"), "job")
     assert KEY not in str(server.seen)
 
 
 def test_the_body_arrives_as_json(client: Client, told: Server, wish: Wish) -> None:
     server = told(ACCEPTED)
-    client.submit(wish(prompt="静かな\n“room”"), server.base, b"png")
+    client.submit(wish(prompt="静かな\n“room”"), server.base, Pictures(b"png"), "job")
     (seen,) = server.seen
     assert seen.headers["content-type"] == "application/json"
     assert json.loads(seen.body)["prompt"] == "静かな\n“room”"
@@ -100,7 +100,7 @@ def test_the_body_arrives_as_json(client: Client, told: Server, wish: Wish) -> N
 )
 def test_cometapi_is_polled_by_id_whatever_it_names(client: Client, told: Server, wish: Wish, polling_url: str) -> None:
     server = told(PENDING)
-    assert client.poll(wish(), server.base, "a/b&c=d", polling_url) == Pending(None)
+    assert client.poll(wish(), server.base, Task("job", "a/b&c=d", polling_url)) == Pending(None)
     (seen,) = server.seen
     assert (seen.method, seen.target) == ("GET", "/flux/v1/get_result?id=a%2Fb%26c%3Dd")
     assert seen.headers["authorization"] == f"Bearer {KEY}"
@@ -108,13 +108,15 @@ def test_cometapi_is_polled_by_id_whatever_it_names(client: Client, told: Server
 
 def test_bfl_at_another_base_is_polled_there(client: Client, told: Server, wish: Wish) -> None:
     server = told(PENDING)
-    client.poll(wish(model=BFL), server.base, "t1", "https://api.eu.bfl.ai/v1/get_result?id=t1")
+    client.poll(wish(model=BFL), server.base, Task("job", "t1", "https://api.eu.bfl.ai/v1/get_result?id=t1"))
     assert [(seen.target, seen.headers["x-key"]) for seen in server.seen] == [("/v1/get_result?id=t1", BFL_KEY)]
 
 
 def test_bfl_is_polled_at_the_cluster_it_names(client: Client, proxy: Any, wish: Wish) -> None:
     with pytest.raises(TryLaterError):
-        client.poll(wish(model=BFL), "https://api.bfl.ai", "t1", "https://api.eu.bfl.ai/v1/get_result?id=t1")
+        client.poll(
+            wish(model=BFL), "https://api.bfl.ai", Task("job", "t1", "https://api.eu.bfl.ai/v1/get_result?id=t1")
+        )
     assert [(seen.method, seen.target) for seen in proxy.seen] == [("CONNECT", "api.eu.bfl.ai:443")]
 
 
@@ -135,13 +137,13 @@ def test_bfl_is_polled_at_the_cluster_it_names(client: Client, proxy: Any, wish:
 )
 def test_a_foreign_polling_address_is_never_asked(client: Client, proxy: Any, wish: Wish, polling_url: str) -> None:
     with pytest.raises(TryLaterError):
-        client.poll(wish(model=BFL), "https://api.bfl.ai", "t1", polling_url)
+        client.poll(wish(model=BFL), "https://api.bfl.ai", Task("job", "t1", polling_url))
     assert [seen.target for seen in proxy.seen] == ["api.bfl.ai:443"]
 
 
 def test_this_computer_is_not_asked_through_a_proxy(client: Client, proxy: Any, told: Server, wish: Wish) -> None:
     server = told(ACCEPTED)
-    client.submit(wish(), server.base, b"png")
+    client.submit(wish(), server.base, Pictures(b"png"), "job")
     assert (len(server.seen), len(proxy.seen)) == (1, 0)
 
 
@@ -152,7 +154,7 @@ def test_a_login_from_netrc_does_not_replace_the_key(
     (tmp_path / "netrc").write_text("machine flux.example login me password secret")
     monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
     with pytest.raises(UnknownSubmissionError):  # the proxy's 502
-        client.submit(wish(), "http://flux.example", b"png")
+        client.submit(wish(), "http://flux.example", Pictures(b"png"), "job")
     (seen,) = proxy.seen
     assert (seen.target, seen.headers["authorization"]) == (
         "http://flux.example/flux/v1/flux-pro-1-0-depth-finetuned",
@@ -181,7 +183,7 @@ def test_a_key_that_the_server_quotes_is_in_no_error(
     text = "".join(f"\\u{ord(letter):04x}" for letter in body) if escaped else body.replace("/", r"\/")
     server = told((401, {}, f'{{"error": {{"message": "{text}"}}}}'.encode()))
     with pytest.raises(KeyRefusedError, match=r"\[key\]") as caught:
-        client.submit(wish(), server.base, b"png")
+        client.submit(wish(), server.base, Pictures(b"png"), "job")
     assert KEY not in repr(caught.value)
     assert caught.value.__context__ is None or KEY not in repr(caught.value.__context__)
 
@@ -197,7 +199,7 @@ def test_the_client_does_not_show_its_keys(client: Client) -> None:
 def test_without_a_key_nothing_is_sent(table: Table, told: Server, wish: Wish, keys: dict[str, str]) -> None:
     server = told(ACCEPTED)
     with pytest.raises(KeyRefusedError) as caught:
-        Client(table, keys).submit(wish(), server.base, b"png")
+        Client(table, keys).submit(wish(), server.base, Pictures(b"png"), "job")
     assert str(caught.value) == (
         "There is no CometAPI key. Nothing was sent: enter it in the preferences, or set COMETAPI_KEY."
     )
@@ -213,7 +215,7 @@ def test_a_key_that_no_header_can_hold_is_refused_and_not_repeated(
         assert usable_key(key, table.provider("cometapi")) == "sk-a"
         return
     with pytest.raises(KeyRefusedError, match=r"Nothing was sent: copy it again\.") as caught:
-        Client(table, {"cometapi": key}).submit(wish(), server.base, b"png")
+        Client(table, {"cometapi": key}).submit(wish(), server.base, Pictures(b"png"), "job")
     assert key not in str(caught.value)
     assert not server.seen
 
@@ -285,3 +287,20 @@ def test_the_probe_asks_something_free_with_the_key(client: Client, table: Table
 def test_the_probe_of_a_closed_port_says_so(client: Client, table: Table, closed_port: str) -> None:
     with pytest.raises(FluxDepthError, match="could not be reached"):
         client.probe(table[BFL], closed_port)
+
+
+LAN = "http://studio.example:8188"
+
+
+def test_a_key_never_goes_over_plain_http_even_where_that_was_allowed(table: Table, wish: Wish) -> None:
+    client = Client(table, {"cometapi": KEY}, allowed={LAN})
+    with pytest.raises(KeyRefusedError, match="would go over plain http"):
+        client.submit(wish(), client.base_of(table[wish().model], LAN), Pictures(b"png"), "job")
+
+
+def test_plain_http_is_for_the_very_address_that_was_allowed(table: Table) -> None:
+    client, model = Client(table, {}, allowed={LAN}), table["cometapi:flux-pro-1.0-depth"]
+    assert client.base_of(model, f"{LAN}/") == LAN
+    for other in ("http://studio.example", "http://studio.example:8189", "http://studio.example:8188@evil.example"):
+        with pytest.raises(InputError):
+            client.base_of(model, other)

@@ -11,6 +11,7 @@ import pytest
 from flux_depth_addon.core.client import Client
 from flux_depth_addon.core.disclosure import disclosure
 from flux_depth_addon.core.models import Table
+from flux_depth_addon.core.providers import Pictures
 from flux_depth_addon.core.request import Request
 
 ALL = {
@@ -26,7 +27,7 @@ def test_every_field_that_is_sent_is_disclosed_and_no_other(
 ) -> None:
     server = told((200, {}, b'{"id": "t1"}'))
     request, model = wish(model=model_id, **dials), table[model_id]
-    Client(table, {"cometapi": "k", "bfl": "k"}).submit(request, server.base, b"png")
+    Client(table, {"cometapi": "k", "bfl": "k"}).submit(request, server.base, Pictures(b"png"), "job")
     sent, shown = json.loads(server.seen[0].body), disclosure(request, model)
     assert sent.keys() == shown.fields.keys() | {shown.picture_field}
     assert all(str(sent[name]) == value for name, value in shown.fields.items())

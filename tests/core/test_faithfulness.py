@@ -242,8 +242,11 @@ def test_advice_on_the_range_leaves_the_shape_alone() -> None:
 
 def test_the_dial_goes_from_exact_to_inspired_and_begins_where_nothing_is_changed() -> None:
     assert [stop.name for stop in STOPS] == ["exact", "close", "balanced", "loose", "inspired"]
+    table = models.load()
+    default_model = table[table.default]
+    assert default_model.guidance
     default = next(stop for stop in STOPS if stop.name == DEFAULT)
-    assert default.values == (models.load()[models.DEFAULT].guidance.default, *NEUTRAL.values())
+    assert default.values == (default_model.guidance.default, *NEUTRAL.values())
 
 
 def test_every_stop_is_looser_than_the_one_before() -> None:

@@ -106,7 +106,7 @@ def test_a_fault_has_the_end_that_its_row_expects(fault: Fault, arrange: Arrange
 FACTS = {
     "provider": "(CometAPI|Black Forest Labs|Sandbox)", "model": ".+", "reason": r"(: “.+”| \(.+\)|)",
     "status": r"\d{3}", "minutes": r"[\d.]+ minutes", "or_set": "(, or set [A-Z_]+|)", "problem": "[A-Z].+",
-    "error": r"\w+", "variable": "[A-Z_]+",
+    "error": r"\w+", "variable": "[A-Z_]+", "keeps": "for about ten minutes",
 }  # fmt: skip
 
 
@@ -170,6 +170,7 @@ def check_a_retry_by_hand(world: World, fault: Fault) -> None:
 NO_END_OF_A_JOB = {
     "asked_twice": "refused at the click: no job comes of it",
     "over_cap": "refused at the click: no job comes of it",
+    "key_in_the_clear": "needs an address on another computer, which test_client.py has",
 }
 
 

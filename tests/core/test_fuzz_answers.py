@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from flux_depth_addon.core.errors import FluxDepthError, TryLaterError
 from flux_depth_addon.core.models import Model
-from flux_depth_addon.core.providers import Accepted, Answer, Missing, Pending, Ready, bfl
+from flux_depth_addon.core.providers import Accepted, Answer, Missing, Pending, Ready, Result, Task, bfl
 from tests.core.fuzzing import BFL, COMET, anything, check_sentence, effort, nested
 
 models = st.sampled_from([COMET, BFL])
@@ -100,11 +100,23 @@ def ids(data: object) -> Iterator[object]:
         yield from (data.get("id"), data.get("task_id"), inner.get("id") if isinstance(inner, dict) else None)
 
 
+def read_submission(answer: Answer, model: Model) -> Accepted:
+    return bfl.PROTOCOL.read_submission(answer, model)
+
+
+def read_result(answer: Answer, model: Model) -> Result:
+    return bfl.PROTOCOL.read_result(answer, model, Task("job", "t1"))
+
+
+def read_probe(answer: Answer, model: Model) -> str:
+    return bfl.PROTOCOL.read_probes([answer], model)
+
+
 @every_hard_body
 @given(answers, models)
 @effort(3)
 def test_every_answer_to_a_submission_has_an_end_that_is_true_about_the_money(answer: Answer, model: Model) -> None:
-    end = the_end(bfl.read_submission, answer, model)
+    end = the_end(read_submission, answer, model)
     if isinstance(end, Accepted):
         assert 0 < len(end.remote_id) <= 500
         assert len(end.polling_url) <= 8192
@@ -119,11 +131,11 @@ def test_every_answer_to_a_submission_has_an_end_that_is_true_about_the_money(an
 @given(answers, models)
 @effort(3)
 def test_every_answer_to_a_poll_has_an_end_that_is_true_about_the_money(answer: Answer, model: Model) -> None:
-    match the_end(bfl.read_result, answer, model):
-        case Pending(progress):
+    match the_end(read_result, answer, model):
+        case Pending(progress, _):
             assert progress is None or 0 <= progress <= 1
             holds(progress)
-        case Ready(sample, seed):
+        case Ready(sample, seed, _):
             assert sample
             assert len(sample) <= 8192
             assert seed is None or 0 <= seed < 2**63
@@ -139,7 +151,7 @@ def test_every_answer_to_a_poll_has_an_end_that_is_true_about_the_money(answer: 
 @given(answers, models)
 @effort()
 def test_every_answer_to_a_connection_test_is_a_sentence(answer: Answer, model: Model) -> None:
-    end = the_end(bfl.read_probe, answer, model)
+    end = the_end(read_probe, answer, model)
     check_sentence(end)
 
 
@@ -149,7 +161,7 @@ PLAIN = [b"", b"<html>", b'{"detail": "no"}', b'{"id": "t1"}', b'{"id": 1.5, "er
 @pytest.mark.parametrize("body", PLAIN)
 def test_every_status_has_an_end_that_is_true_about_the_money(body: bytes) -> None:
     for status in range(100, 1000):
-        for read in (bfl.read_submission, bfl.read_result, bfl.read_probe):
+        for read in (read_submission, read_result, read_probe):
             end = the_end(read, Answer(status, {}, body), COMET)
-            if read is bfl.read_submission and status < 300 and b"id" in body:
+            if read is read_submission and status < 300 and b"id" in body:
                 assert isinstance(end, Accepted) or end.charged != "no"

@@ -18,7 +18,7 @@ from flux_depth_addon.core.depth_map import DepthSettings
 from flux_depth_addon.core.errors import InputError
 from flux_depth_addon.core.framing import Framing, fit
 from flux_depth_addon.core.models import SHIPPED, Table, load
-from flux_depth_addon.core.providers import bfl
+from flux_depth_addon.core.providers import Pictures, bfl
 from flux_depth_addon.core.request import Request, check, from_json, to_json
 from tests.core.fuzzing import TABLE, anything, check_sentence, effort
 
@@ -90,7 +90,7 @@ def sentences_of(table: Table) -> None:
             with pytest.raises(InputError) as caught:
                 check(wish, model)
             check_sentence(caught.value)
-        json.dumps(bfl.body(wish, model, b""))
+        json.dumps(bfl.body(wish, model, Pictures(b"")))
     with pytest.raises(InputError) as caught:
         table["no\nsuch"]
     check_sentence(caught.value)
@@ -150,7 +150,7 @@ def test_any_entry_of_the_journal_is_a_request_that_can_be_judged_or_a_sentence(
         except InputError as error:
             refusal = error
         else:
-            json.dumps(bfl.body(request, TABLE["bfl:flux-pro-1.0-depth"], b""), allow_nan=False).encode()
+            json.dumps(bfl.body(request, TABLE["bfl:flux-pro-1.0-depth"], Pictures(b"")), allow_nan=False).encode()
             return
     check_sentence(refusal)
 

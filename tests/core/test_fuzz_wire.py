@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from flux_depth_addon.core import client as module
 from flux_depth_addon.core.client import Client
 from flux_depth_addon.core.errors import FluxDepthError
-from flux_depth_addon.core.providers import Accepted, Missing, Pending, Ready
+from flux_depth_addon.core.providers import Accepted, Missing, Pending, Pictures, Ready, Task
 from tests.core.fuzzing import COMET, KEY, TABLE, check_sentence, effort
 from tests.core.test_fuzz_answers import envelopes, written
 from tests.secrets_watch import note_server
@@ -146,7 +146,7 @@ def test_any_bytes_for_a_submission_have_an_end_and_go_out_once(
 ) -> None:
     raw.answer, raw.requests = answer, 0
     try:
-        end = client.submit(wish(), raw.base, b"png")
+        end = client.submit(wish(), raw.base, Pictures(b"png"), "job")
     except FluxDepthError as error:
         check_sentence(error)
     else:
@@ -160,7 +160,7 @@ def test_any_bytes_for_a_submission_have_an_end_and_go_out_once(
 def test_any_bytes_for_a_poll_have_an_end(raw: Raw, client: Client, wish: Wish, answer: bytes) -> None:
     raw.answer = answer
     try:
-        end = client.poll(wish(), raw.base, "t1", "")
+        end = client.poll(wish(), raw.base, Task("job", "t1", ""))
     except FluxDepthError as error:
         check_sentence(error)
     else:
@@ -196,8 +196,8 @@ def test_a_key_that_comes_back_is_not_shown(
         status, KEY.encode(), KEY.encode(), len(body), body
     )  # fmt: skip
     for ask in (
-        lambda: client.submit(wish(), raw.base, b"png"),
-        lambda: client.poll(wish(), raw.base, "t1", ""),
+        lambda: client.submit(wish(), raw.base, Pictures(b"png"), "job"),
+        lambda: client.poll(wish(), raw.base, Task("job", "t1", "")),
         lambda: client.probe(COMET, raw.base),
     ):
         try:

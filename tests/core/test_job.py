@@ -13,8 +13,9 @@ from typing import Any
 import pytest
 from PIL import Image
 
+from flux_depth_addon.core.advance import advance
 from flux_depth_addon.core.client import Client
-from flux_depth_addon.core.job import Job, Step, advance
+from flux_depth_addon.core.job import Job, Step
 from flux_depth_addon.core.models import Table
 from flux_depth_addon.core.request import Request
 from flux_depth_addon.core.sandbox import Answer, Behaviour, Sandbox
@@ -192,7 +193,8 @@ def test_a_provider_busy_past_the_deadline_costs_nothing(make: Make, client: Cli
 def test_the_pause_doubles_up_to_half_a_minute(
     make: Make, client: Client, serve: Serve, attempts: int, seconds: float
 ) -> None:
-    job = make(serve(poll_answers=[Answer(500)]), step=Step.POLL, remote_id="t", attempts=attempts)
+    server = serve(poll_answers=[Answer(500)])
+    job = make(server, step=Step.POLL, sent_to=server.base, remote_id="t", attempts=attempts)
     assert advance(job, client, unsaved).due - time.time() == pytest.approx(seconds, abs=0.1)
 
 

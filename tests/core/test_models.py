@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from flux_depth_addon.core.errors import InputError
-from flux_depth_addon.core.models import DEFAULT, SHIPPED, Table, load
+from flux_depth_addon.core.models import SHIPPED, Table, load
 
 Beside = Callable[[str | bytes], Table]
 FINETUNED = "cometapi:flux-pro-1-0-depth-finetuned"
@@ -39,8 +39,8 @@ def test_the_five_models_are_offered(table: Table) -> None:
 
 
 def test_the_default_is_the_fine_tuned_one_at_cometapi(table: Table) -> None:
-    assert DEFAULT == FINETUNED
-    assert table[DEFAULT].price == "$0.096"
+    assert table.default == FINETUNED
+    assert table[table.default].price == "$0.096"
 
 
 def test_the_fine_tuned_model_takes_the_map_as_control_image(table: Table) -> None:
@@ -85,7 +85,7 @@ def test_only_cometapi_is_told_the_size(table: Table) -> None:
 
 
 def test_the_ranges_are_the_documented_ones(table: Table) -> None:
-    model = table[DEFAULT]
+    model = table[table.default]
     dials = (model.steps, model.guidance, model.safety_tolerance, model.finetune_strength)
     ranges = [(dial.low, dial.high, dial.default) for dial in dials]
     assert ranges == [(15, 50, 50), (1, 100, 15), (0, 6, 2), (0, 2, 1.1)]

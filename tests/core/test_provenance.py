@@ -21,7 +21,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from PIL import Image
 
-from flux_depth_addon.core import job as jobs
+from flux_depth_addon.core import advance as jobs
 from flux_depth_addon.core import provenance, record
 from flux_depth_addon.core.errors import InputError
 from flux_depth_addon.core.framing import Framing

@@ -20,7 +20,7 @@ from flux_depth_addon.core.request import Request
 
 Wish = Callable[..., Request]
 PROVIDERS = ("cometapi",)
-FOURTH = ("batch", "favourite", "discarded", "words", "scene", "camera")
+LATER = ("batch", "favourite", "discarded", "words", "scene", "camera", "stops")
 """Columns that came with the fourth version."""
 
 
@@ -139,8 +139,9 @@ def first_version(folder: Path, wish: Wish) -> Job:
     database.execute("UPDATE job SET price_usd = billed_usd")
     for statement in (
         "DROP TRIGGER job_entered", "DROP TRIGGER job_moved", "DROP INDEX job_changed", "DROP INDEX job_batch",
-        "DROP INDEX job_found",
-        *(f"ALTER TABLE job DROP COLUMN {name}" for name in FOURTH),
+        "DROP INDEX job_found", "DROP INDEX job_due",
+        "CREATE INDEX job_due ON job (due) WHERE step IN ('SUBMIT', 'POLL', 'DOWNLOAD')",
+        *(f"ALTER TABLE job DROP COLUMN {name}" for name in LATER),
         "ALTER TABLE job DROP COLUMN changed",
         "DROP INDEX job_fingerprint", "DROP INDEX job_sent", "DROP TABLE adopted",
         "ALTER TABLE job DROP COLUMN fingerprint", "ALTER TABLE job DROP COLUMN billed_usd",

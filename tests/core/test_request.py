@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from flux_depth_addon.core.depth_map import DepthSettings
 from flux_depth_addon.core.errors import InputError
 from flux_depth_addon.core.framing import MAX_SIDE, Framing
-from flux_depth_addon.core.models import DEFAULT, Table
+from flux_depth_addon.core.models import Table
 from flux_depth_addon.core.request import MAX_PROMPT, MAX_SEED, Request, check, fingerprint, from_json, to_json
 
 Wish = Callable[..., Request]
@@ -116,7 +116,7 @@ def test_a_request_survives_the_journal(request: Request) -> None:
 @given(requests)
 def test_the_check_never_fails_in_another_way(table: Table, request: Request) -> None:
     try:
-        check(request, table[DEFAULT])
+        check(request, table[table.default])
     except InputError:
         return
 

@@ -21,6 +21,7 @@ from flux_depth_addon.core import certificates
 from flux_depth_addon.core.client import Client
 from flux_depth_addon.core.errors import NetworkError, TryLaterError
 from flux_depth_addon.core.models import Table
+from flux_depth_addon.core.providers import Pictures, Task
 from flux_depth_addon.core.request import Request
 from tests.secrets_watch import marked_key
 
@@ -130,12 +131,12 @@ class TLSWithinTLS:
 def refused(client: Client, wish: Wish, base: str) -> str:
     """The sentence of a submission that did not come about: it says that it cost nothing, and so does a poll's."""
     with pytest.raises(NetworkError) as caught:
-        client.submit(wish(), base, b"png")
+        client.submit(wish(), base, Pictures(b"png"), "job")
     sentence, _, rest = str(caught.value).partition(". Nothing was sent: ")
     assert rest.endswith(".")
     assert (caught.value.charged, caught.value.action) == ("no", "retry")
     with pytest.raises(TryLaterError) as later:
-        client.poll(wish(), base, "t1", "")
+        client.poll(wish(), base, Task("job", "t1"))
     assert str(later.value) == sentence
     return sentence
 
@@ -222,7 +223,7 @@ def test_a_companys_proxy_works_with_its_certificate_and_sees_no_key_outside(
 ) -> None:
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(stores))
     proxy = through(identity("api.cometapi.com"), identity("127.0.0.1") if secured else None)
-    assert client.submit(wish(), COMET, b"png").remote_id == "t1"
+    assert client.submit(wish(), COMET, Pictures(b"png"), "job").remote_id == "t1"
     (connect,), (request,) = proxy.connects, proxy.requests
     assert connect.startswith(b"CONNECT api.cometapi.com:443 ")
     assert KEY.encode() not in connect
@@ -289,7 +290,7 @@ def test_the_login_in_a_proxys_address_is_shown_to_it(
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(stores))
     proxy = through(identity("api.cometapi.com"))
     monkeypatch.setenv("HTTPS_PROXY", f"http://me:secret@127.0.0.1:{proxy.port}")
-    client.submit(wish(), COMET, b"png")
+    client.submit(wish(), COMET, Pictures(b"png"), "job")
     assert b"Proxy-Authorization: Basic bWU6c2VjcmV0\r\n" in proxy.connects[0]
     assert b"Proxy-Authorization" not in proxy.requests[0]
 
@@ -313,7 +314,7 @@ def test_the_environment_may_name_a_file_of_certificates(
     client: Client, wish: Wish, secure: Any, identity: Identity, stores: Path, monkeypatch: Any, variable: str
 ) -> None:
     monkeypatch.setenv(variable, str(stores))
-    assert client.submit(wish(), secure(identity()).base, b"png").remote_id == "t1"
+    assert client.submit(wish(), secure(identity()).base, Pictures(b"png"), "job").remote_id == "t1"
 
 
 def test_the_environment_may_name_a_folder_of_certificates(
@@ -322,7 +323,7 @@ def test_the_environment_may_name_a_folder_of_certificates(
     (tmp_path / "folder").mkdir()
     authority.cert_pem.write_to_path(tmp_path / "folder" / f"{subject_hash(authority):08x}.0")
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(tmp_path / "folder"))
-    assert client.submit(wish(), secure(identity()).base, b"png").remote_id == "t1"
+    assert client.submit(wish(), secure(identity()).base, Pictures(b"png"), "job").remote_id == "t1"
 
 
 def subject_hash(authority: trustme.CA) -> int:
@@ -386,7 +387,7 @@ def test_the_systems_store_is_believed(
         trustme.CA().cert_pem.write_to_path(tmp_path / "another.pem")
         monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(tmp_path / "another.pem"))
     system_store(stores)
-    assert client.submit(wish(), secure(identity()).base, b"png").remote_id == "t1"
+    assert client.submit(wish(), secure(identity()).base, Pictures(b"png"), "job").remote_id == "t1"
 
 
 @pytest.mark.parametrize("content", [None, b"", b"no certificate"], ids=["missing", "empty", "garbage"])
@@ -405,7 +406,7 @@ def test_without_a_sound_store_what_requests_brings_is_believed(
         (tmp_path / "store.pem").write_bytes(content)
     system_store(tmp_path / "store.pem")
     monkeypatch.setattr(certifi, "where", lambda: str(stores))
-    assert client.submit(wish(), secure(identity()).base, b"png").remote_id == "t1"
+    assert client.submit(wish(), secure(identity()).base, Pictures(b"png"), "job").remote_id == "t1"
 
 
 def test_without_truststore_what_requests_brings_is_believed(
@@ -415,4 +416,4 @@ def test_without_truststore_what_requests_brings_is_believed(
     monkeypatch.setitem(sys.modules, "truststore", None)
     assert refused(client, wish, server.base) == NO_TRUST
     monkeypatch.setattr(certifi, "where", lambda: str(stores))
-    assert client.submit(wish(), server.base, b"png").remote_id == "t1"
+    assert client.submit(wish(), server.base, Pictures(b"png"), "job").remote_id == "t1"

@@ -16,8 +16,8 @@ from dataclasses import replace
 from datetime import datetime
 from itertools import repeat
 
+from flux_depth_addon.core.advance import MAX_MISSES
 from flux_depth_addon.core.errors import DamagedJournalError, InputError
-from flux_depth_addon.core.job import MAX_MISSES
 from flux_depth_addon.core.sandbox import Answer
 
 from . import proxy as plays
