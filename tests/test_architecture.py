@@ -23,9 +23,13 @@ HOMES = {
     "truststore": {"core/certificates.py"},
     "certifi": {"core/certificates.py"},
     "sqlite3": {"core/database.py"},
+    "websockets": {"core/listener.py"},
     "send2trash": {"bin.py"},
     "subprocess": {"worker_process.py"},
-    "threading": {"core/worker.py", "core/database.py", "core/sandbox/endpoint.py", "core/sandbox/server.py"},
+    "threading": {
+        *("core/worker.py", "core/database.py", "core/listener.py", "core/sandbox/endpoint.py"),
+        "core/sandbox/server.py",
+    },
     "concurrent": {"core/worker.py"},
 }
 """Who alone may import a library."""
@@ -57,6 +61,7 @@ ARROWS = {
     "providers": {"causes", "errors", "models", "request"},
     "certificates": set(),
     "wire": {"addresses", "certificates", "providers"},
+    "listener": {"certificates", "providers"},
     "client": {"causes", "errors", "addresses", "models", "picture", "providers", "request", "wire"},
     "record": {"depth_map", "errors", "framing", "provenance", "request"},
     "job": {"causes", "errors", "client", "picture", "provenance", "providers", "record", "request"},
