@@ -62,9 +62,14 @@ ARROWS = {
     "certificates": set(),
     "wire": {"addresses", "certificates", "providers"},
     "listener": {"certificates", "providers"},
-    "client": {"causes", "errors", "addresses", "models", "picture", "providers", "request", "wire"},
+    "client": {
+        *("causes", "errors", "addresses", "listener", "models", "picture", "providers", "request", "wire"),
+    },
     "record": {"depth_map", "errors", "framing", "provenance", "request"},
-    "job": {"causes", "errors", "client", "picture", "provenance", "providers", "record", "request"},
+    "job": {"errors", "providers", "request"},
+    "advance": {
+        *("causes", "errors", "client", "job", "picture", "provenance", "providers", "record", "request"),
+    },
     "database": {"errors"},
     "ledger": {"database"},
     "connection": {"database"},
@@ -73,7 +78,9 @@ ARROWS = {
     "entry": {"errors", "job", "picture", "request"},
     "claim": {"errors", "job", "receipt"},
     "shot": {"claim", "depth_map", "errors", "job", "request"},
-    "journal": {"causes", "claim", "database", "entry", "errors", "job", "ledger", "receipt", "request"},
+    "journal": {
+        *("advance", "causes", "claim", "database", "entry", "errors", "job", "ledger", "receipt", "request"),
+    },
     "frames": {
         *("addresses", "claim", "entry", "errors", "framing", "job", "journal", "models", "picture", "request", "shot"),
     },
@@ -84,7 +91,10 @@ ARROWS = {
     "report": {"addresses", "job"},
     "disclosure": {"addresses", "models", "providers", "request"},
     "recovery": {"database", "errors", "job", "journal", "receipt"},
-    "worker": {"connection", "core_dump", "errors", "client", "job", "journal", "models", "pace", "picture", "sandbox"},
+    "worker": {
+        *("advance", "client", "connection", "core_dump", "errors", "job", "journal", "listener", "models", "pace"),
+        *("picture", "sandbox"),
+    },
 }
 """What each module of core may import from core."""
 

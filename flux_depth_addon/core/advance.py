@@ -166,6 +166,7 @@ def _poll(job: Job, client: Client) -> Job:
             return replace(found, step=Step.DOWNLOAD, attempts=0, due=time.time())
         case Pending(progress, preview):
             _show(job, preview)
+            progress = job.progress if progress is None else progress  # no news is no step back
             return _wait(replace(job, attempts=0, misses=0, progress=progress))
         case Elsewhere(polling_url) if job.misses < MAX_MISSES:  # a provider could send us round in a circle
             return replace(job, polling_url=polling_url, attempts=0, misses=job.misses + 1, due=time.time())

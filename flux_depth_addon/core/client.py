@@ -14,9 +14,10 @@ from typing import Any, TypeGuard
 from .addresses import belongs_to, check_address, check_base, is_loopback, is_within
 from .causes import failure
 from .errors import FluxDepthError, InputError, ProviderError, TryLaterError
+from .listener import Listener
 from .models import Model, Provider, Table
 from .picture import MAX_BYTES
-from .providers import Accepted, Answer, Call, Cancelled, Pictures, Ready, Result, Task, protocol
+from .providers import Accepted, Answer, Call, Cancelled, Pending, Pictures, Ready, Result, Task, protocol
 from .request import Request
 from .wire import Trouble, WireError, exchange
 
@@ -45,14 +46,22 @@ class Client:
     keys: Mapping[str, str] = field(repr=False)
     sandbox: Callable[[], str] | None = None
     """Starts the sandbox, or finds it, and returns its base address."""
+    listener: Listener | None = None
+    """Hears news of tasks between the polls; without it, how far they are is what polls tell."""
     allowed: Container[str] = ()
     """The origins that the artist allowed to be asked over plain http; none of them is ever shown a key."""
 
     def base_of(self, model: Model, base: str = "") -> str:
-        """Where this model is asked: the given base address, the provider's own, or the sandbox's."""
+        """Where this model is asked: the given base address, the provider's own, or the sandbox's.
+
+        Raises InputError for one that may not be asked, and KeyRefusedError where the key could be read on its way.
+        """
         provider = model.provider
         if base or provider.base:
-            return check_base(base or provider.base, self.allowed)
+            base = check_base(base or provider.base, self.allowed)
+            if provider.key_header and not (base.startswith("https:") or is_loopback(base)):
+                raise failure("key_in_the_clear", provider=provider.label)
+            return base
         if not provider.is_ours:
             raise InputError(f"{provider.label} has no address yet: enter it in the preferences. Nothing was sent.")
         if self.sandbox is None:
@@ -78,7 +87,19 @@ class Client:
         model = self.table[request.model]
         speech = protocol(model.provider.protocol)
         result = speech.read_result(self._ask(speech.question(model, task), base, model.provider), model, task)
+        if isinstance(result, Pending):
+            return self._with_news(result, base, model, task)
+        if self.listener:
+            self.listener.forget(task)
         return replace(result, sample=base + result.sample) if _is_path(result) else result
+
+    def _with_news(self, pending: Pending, base: str, model: Model, task: Task) -> Pending:
+        speech = protocol(model.provider.protocol)
+        channel = speech.channel(model, task)
+        news = self.listener.news(base, channel, task, speech) if self.listener and channel else None
+        if news is None:
+            return pending
+        return Pending(pending.progress if news.progress is None else news.progress, news.preview)
 
     def cancel(self, request: Request, base: str, task: Task) -> Cancelled | None:
         """Ask the provider to stop; None where it cannot be asked. Raises TryLaterError, or what it refused with."""
@@ -113,8 +134,6 @@ class Client:
     def _ask(self, call: Call, base: str, provider: Provider, *, costs: bool = False) -> Answer:
         url, query = _address(call, base, provider)
         key = usable_key(self.keys.get(provider.name, ""), provider) if provider.key_header else ""
-        if key and not (url.startswith("https:") or is_loopback(url)):
-            raise failure("key_in_the_clear", provider=provider.label)
         answer = _send(
             call.method,
             url,

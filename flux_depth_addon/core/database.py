@@ -12,7 +12,13 @@ from typing import Any
 
 from .errors import DamagedJournalError, InputError, JournalError
 
-__all__ = ["FILE", "Database", "copy_of", "folded"]
+__all__ = [
+    "FILE",
+    "Database",
+    "copy_of",
+    "folded",
+    "places",
+]
 
 FILE = "journal.sqlite3"
 
@@ -198,6 +204,11 @@ def migrate(connection: sqlite3.Connection) -> None:
             for statement in statements:
                 connection.execute(statement)
         connection.execute(f"PRAGMA user_version = {len(MIGRATIONS)}")
+
+
+def places(values: Iterable[object]) -> str:
+    """The places for these values in a statement, by name where they have names."""
+    return ", ".join(f":{name}" for name in values) if isinstance(values, dict) else ", ".join("?" for _ in values)
 
 
 def folded(text: str | bytes) -> str:

@@ -12,7 +12,7 @@ from .job import Job
 from .picture import write_whole
 from .request import Request
 
-__all__ = ["Entry", "new_job", "path_like", "write_control", "write_start"]
+__all__ = ["Entry", "new_job", "path_like", "write_pictures"]
 
 
 class Entry(NamedTuple):
@@ -49,29 +49,18 @@ def new_job(
     )
 
 
-def write_control(job: Job, control: bytes, *, twin: Path | None = None) -> None:
-    """Put its control image into its folder; raises InputError.
+def write_pictures(job: Job, control: bytes, start: bytes = b"", *, twin: Path | None = None) -> None:
+    """Put its control image into its folder, and the picture that is painted over where there is one.
 
-    `twin`: a file with the same bytes, which need not be on the disk twice.
+    `twin`: a file with the control image's bytes, which need not be on the disk twice. Raises InputError.
     """
     try:
         if twin is None or not _linked(twin, job.control):
             write_whole(job.control, control)
-    except OSError as error:
-        raise _unwritable(job, error) from None
-
-
-def write_start(job: Job, start: bytes) -> None:
-    """Put the picture that is painted over beside the control image, where there is one; raises InputError."""
-    try:
         if start:
             write_whole(job.start_picture, start)
     except OSError as error:
-        raise _unwritable(job, error) from None
-
-
-def _unwritable(job: Job, error: OSError) -> InputError:
-    return InputError(f"{job.folder} cannot be written ({error.strerror}). Nothing was sent.")
+        raise InputError(f"{job.folder} cannot be written ({error.strerror}). Nothing was sent.") from None
 
 
 def path_like(job: Job) -> Path | None:

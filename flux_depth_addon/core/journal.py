@@ -18,8 +18,8 @@ from typing import Any, Self
 from . import claim, receipt
 from .advance import cancelled, cancelling, going_on
 from .causes import failure
-from .database import FILE, Database, folded
-from .entry import Entry, new_job, path_like, write_control, write_start
+from .database import FILE, Database, folded, places
+from .entry import Entry, new_job, path_like, write_pictures
 from .errors import InputError, JournalError
 from .job import DEFAULT_TIMEOUT, LONGEST_WAIT, Job, Step, from_row, to_row
 from .ledger import Ledger, ledger, month_began
@@ -103,8 +103,8 @@ class Journal:
 
         `{id}` in the output's name becomes the job's id, so that no two pictures share a name. `asked`: when it was
         clicked, in seconds since 1970; the same request a moment before makes it a double click, which is refused.
-        `cap_usd`: the most that this month may cost. `start`: the picture that is painted over, where the request has
-        one. Raises InputError, and BudgetError above the cap.
+        `cap_usd`: the most that this month may cost. `start`: the picture that is painted over. Raises InputError, and
+        BudgetError above the cap.
         """
         job = new_job(
             self.folder, request, price_usd=price_usd, base=base, output=output, timeout=timeout, origin=origin
@@ -113,8 +113,7 @@ class Journal:
         with self.database.writing():
             self._refuse_second_click(job, asked)
             self._refuse_above(cap_usd, price_usd)
-            write_control(job, control)
-            write_start(job, start)
+            write_pictures(job, control, start)
             self._insert(job)
         return job
 
@@ -138,8 +137,7 @@ class Journal:
                     self.folder, request, price_usd=price, base=base, output=output, timeout=timeout, origin=origin
                 )
                 jobs.append(replace(job, batch=batch, fingerprint=fingerprint(request, control)))
-                write_control(job, control, twin=written.get(control))
-                write_start(job, start)
+                write_pictures(job, control, start, twin=written.get(control))
                 written[control] = job.control
             with self.database.writing():
                 self._refuse_above(cap_usd, sum(job.price_usd for job in jobs))
@@ -159,7 +157,7 @@ class Journal:
 
     def several(self, job_ids: Collection[str]) -> list[Job]:
         """Those of these jobs that are there and readable, in no order; for some hundreds at most."""
-        return list(self._select(f"WHERE id IN ({_places(job_ids)})", *job_ids))
+        return list(self._select(f"WHERE id IN ({places(job_ids)})", *job_ids))
 
     def jobs(self, limit: int = 1000) -> list[Job]:
         """The newest jobs first."""
@@ -178,13 +176,12 @@ class Journal:
 
     def unfinished(self) -> list[Job]:
         """Every job that is still on its way, oldest first."""
-        return list(self._select(f"WHERE step IN ({_places(UNFINISHED)}) ORDER BY created", *UNFINISHED))
+        return list(self._select(f"WHERE step IN ({places(UNFINISHED)}) ORDER BY created", *UNFINISHED))
 
     def cancel(self, job_id: str, *, there: bool = False) -> Job:
         """Stop working on a job. What was already sent stays paid, and is said so. A finished job stays as it is.
 
-        `there`: the provider can be asked to stop, which is the job's last step then; once more, and nobody waits for
-        that either.
+        `there`: the provider can be asked to stop, which is the last step then; a second time nobody waits for that.
         """
         with self.database.writing():
             job = self.get(job_id)
@@ -226,7 +223,7 @@ class Journal:
 
     def same_as(self, fingerprint: str) -> Job | None:
         """The newest job that asks, or asked, for the same picture and has not failed; its picture is still there."""
-        clause = f"WHERE fingerprint = ? AND step IN ({_places(LIVING)}) ORDER BY created DESC"
+        clause = f"WHERE fingerprint = ? AND step IN ({places(LIVING)}) ORDER BY created DESC"
         jobs = self._select(clause, fingerprint, *LIVING)
         return next((job for job in jobs if not job.is_final or Path(job.result).is_file()), None)
 
@@ -253,11 +250,11 @@ class Journal:
         names = tuple(providers)
         steps = UNFINISHED if submit else SENT
         now = time.time()
-        wanted = "id = ?" if job_id else f"provider IN ({_places(names)})"
+        wanted = "id = ?" if job_id else f"provider IN ({places(names)})"
         with self.database.writing() as database:
             rows = database.execute(
                 f"""UPDATE job SET owner = ?, lease = ? WHERE id = (
-                        SELECT id FROM job WHERE step IN ({_places(steps)}) AND {wanted}
+                        SELECT id FROM job WHERE step IN ({places(steps)}) AND {wanted}
                         AND {_past("due")} AND (owner IS NULL OR {_past("lease")}) ORDER BY due LIMIT 1) RETURNING *""",
                 (self.owner, now + LEASE_SECONDS, *steps, *((job_id,) if job_id else names), *_around(now) * 2),
             ).fetchall()
@@ -292,7 +289,7 @@ class Journal:
         names, steps = tuple(providers), UNFINISHED if submit else SENT
         due = self.database.read(
             f"""SELECT min(max(iif({_past("due")}, 0, due), iif(owner IS NULL OR {_past("lease")}, 0, lease)))
-                FROM job WHERE step IN ({_places(steps)}) AND provider IN ({_places(names)})""",
+                FROM job WHERE step IN ({places(steps)}) AND provider IN ({places(names)})""",
             *_around(time.time()) * 2,
             *steps,
             *names,
@@ -351,14 +348,13 @@ class Journal:
         kept = {name: getattr(job, name) for name in ("base", "timeout", "origin")}
         again = new_job(self.folder, job.request, price_usd=price_usd, output=path_like(job), **kept)
         again = replace(again, fingerprint=job.fingerprint)
-        write_control(again, control)
-        write_start(again, start)
+        write_pictures(again, control, start)
         return again
 
     def _insert(self, job: Job) -> None:
         row = _row(job)
         with self.database.writing() as database:
-            database.execute(f"INSERT INTO job ({', '.join(row)}) VALUES ({_places(row)})", row)
+            database.execute(f"INSERT INTO job ({', '.join(row)}) VALUES ({places(row)})", row)
 
     def _keep_paid(self, job: Job) -> None:
         there = self.get(job.id)
@@ -402,7 +398,3 @@ def _row(job: Job) -> dict[str, Any]:
     asked = job.request
     looked_for = {"words": folded(asked.prompt), "scene": asked.scene, "camera": asked.camera}
     return to_row(job) | {"provider": asked.model.partition(":")[0]} | looked_for
-
-
-def _places(values: Iterable[object]) -> str:
-    return ", ".join(f":{name}" for name in values) if isinstance(values, dict) else ", ".join("?" for _ in values)

@@ -3,8 +3,8 @@
 Blender starts it as `python -m core.worker` and speaks to it on its standard input only, one JSON object a line:
 `{"journal": folder, "tables": [files], "rows": rows, "allowed": [origins], "keys": {provider: key},
 "providers": [names]}` first, later any of `keys`, `providers` (whom it may ask; without it, all) and
-`{"probe": model id}`. `rows` go over the tables; `allowed` may be asked over plain http. When that input closes, Blender
-is gone: what the provider already has is still fetched, nothing new is sent, and the worker ends.
+`{"probe": model id}`. `rows` go over the tables; `allowed` may be asked over plain http. When that input
+closes, Blender is gone: what the provider already has is still fetched, nothing new is sent, and the worker ends.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ from .core_dump import forbid_core_dumps
 from .errors import DamagedJournalError, FluxDepthError, JournalError, TryLaterError
 from .job import Job, Step
 from .journal import LEASE_SECONDS, Journal, LostJobError
+from .listener import Listener
 from .models import Table, load
 from .pace import SLOTS, Pace, at_providers
 from .picture import load_codecs
@@ -162,7 +163,8 @@ class Worker:
         self._sandbox: Sandbox | None = None
         self._starting = threading.Lock()
         self._pool = ThreadPoolExecutor(SLOTS, thread_name_prefix="job")
-        self.client = Client(table, keys, sandbox=self._sandbox_base, allowed=allowed)
+        self._listener = Listener()
+        self.client = Client(table, keys, self._sandbox_base, self._listener, allowed)
 
     def run(self) -> None:
         """Work until idle for a minute, or, once nobody is there, until nothing is left to fetch."""
@@ -192,6 +194,7 @@ class Worker:
     def close(self) -> None:
         """Let go of everything; jobs in the middle of a step finish it first."""
         self._pool.shutdown()
+        self._listener.close()
         if self._sandbox:
             self._sandbox.stop()
 

@@ -299,7 +299,7 @@ def test_a_key_never_goes_over_plain_http_even_where_that_was_allowed(table: Tab
 
 
 def test_plain_http_is_for_the_very_address_that_was_allowed(table: Table) -> None:
-    client, model = Client(table, {}, allowed={LAN}), table["cometapi:flux-pro-1.0-depth"]
+    client, model = Client(table, {}, allowed={LAN}), table["sandbox"]
     assert client.base_of(model, f"{LAN}/") == LAN
     for other in ("http://studio.example", "http://studio.example:8189", "http://studio.example:8188@evil.example"):
         with pytest.raises(InputError):

@@ -358,6 +358,47 @@ def test_cancelled_while_it_is_sent_nobody_knows(journal: Journal, other: Journa
     assert job.error_message == "Cancelled while it was being sent: it is unknown whether it was charged."
 
 
+def test_a_provider_that_can_stop_is_asked_even_by_a_worker_that_sends_nothing(journal: Journal, add: Add) -> None:
+    add()
+    journal.save(accepted(being_sent(journal)), release=True)
+    job = journal.cancel(journal.jobs()[0].id, there=True)
+    assert (job.step, job.is_final) == (Step.CANCEL, False)
+    taken = journal.claim(providers=PROVIDERS, submit=False)
+    assert taken is not None
+    assert (taken.id, taken.step) == (job.id, Step.CANCEL)
+
+
+def test_a_second_cancel_waits_for_nobody(journal: Journal, add: Add) -> None:
+    add()
+    journal.save(accepted(being_sent(journal)), release=True)
+    job_id = journal.jobs()[0].id
+    journal.cancel(job_id, there=True)
+    assert journal.cancel(job_id, there=True).step is Step.CANCELLED
+
+
+def test_what_was_never_sent_needs_nobody_to_stop(journal: Journal, add: Add) -> None:
+    assert journal.cancel(add().id, there=True).error_message == "Cancelled before it was sent: nothing was charged."
+
+
+def test_cancelled_while_it_is_sent_it_is_stopped_once_its_id_is_known(
+    journal: Journal, other: Journal, add: Add
+) -> None:
+    add()
+    mine = being_sent(journal)
+    assert other.cancel(mine.id, there=True).step is Step.CANCELLED
+    with pytest.raises(LostJobError):
+        journal.save(accepted(mine), release=True)
+    job = other.get(mine.id)
+    assert (job.step, job.remote_id, job.charged) == (Step.CANCEL, "t1", "yes")
+
+
+def test_what_is_being_stopped_is_not_offered_as_the_same_picture(journal: Journal, add: Add) -> None:
+    mark = add().fingerprint
+    journal.save(accepted(being_sent(journal)), release=True)
+    journal.cancel(journal.jobs()[0].id, there=True)
+    assert journal.same_as(mark) is None
+
+
 def test_an_answer_after_the_cancel_keeps_the_task_and_corrects_the_sentence(
     journal: Journal, other: Journal, add: Add
 ) -> None:
