@@ -165,6 +165,8 @@ def unpacked(data: bytes) -> bytes:
 
 def received(server: Any) -> Iterator[tuple[str, bytes | str]]:
     """What came in by each request, without the key where it belongs."""
+    for seen in getattr(server, "seen", ()) if hasattr(server, "key_is_meant") else ():
+        yield from received_by_emulator(server, seen)
     for target, headers, body in requests_of(server):
         yield f"address of a request to {target[:40]}", target
         yield f"body of a request to {target[:40]}", body
@@ -175,8 +177,20 @@ def received(server: Any) -> Iterator[tuple[str, bytes | str]]:
                 yield f"header {name.lower()} of a request to {target[:40]}", f"{name}: {value}"
 
 
+def received_by_emulator(server: Any, seen: Any) -> Iterator[tuple[str, bytes | str]]:
+    """The same where the server itself knows which header of which request its key belongs in."""
+    where = f"a request to {seen.method} {seen.target[:40]} at the {seen.host} host"
+    yield f"address of {where}", seen.target
+    yield f"body of {where}", seen.body
+    for name, value in seen.headers.items():
+        if not server.key_is_meant(seen, name, value):
+            yield f"header {name} of {where}", f"{name}: {value}"
+
+
 def requests_of(server: Any) -> Iterator[tuple[str, list[tuple[str, str]], bytes | str]]:
     """Method and target, headers and body of each."""
+    if hasattr(server, "key_is_meant"):
+        return
     if hasattr(server, "seen"):
         for seen in server.seen:
             yield f"{seen.method} {seen.target}", list(seen.headers.items()), seen.body
