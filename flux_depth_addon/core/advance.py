@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from . import picture, record
 from .causes import failure
-from .errors import Charged, Cost, FluxDepthError, ModeratedError, ProviderError, TryLaterError
+from .errors import Charged, Cost, FailedThereError, FluxDepthError, ModeratedError, ProviderError, TryLaterError
 from .job import LONGEST_WAIT, Job, Step
 from .provenance import Said
 from .providers import Elsewhere, Missing, Pending, Pictures, Ready
@@ -275,7 +275,7 @@ def _failed(job: Job, error: FluxDepthError, *, cost: Cost | None = None) -> Job
 
 def _cost(job: Job, error: FluxDepthError) -> Cost:
     """Once the provider took it, only the provider's own word says that it costs nothing after all."""
-    if not job.remote_id or isinstance(error, ModeratedError):
+    if not job.remote_id or isinstance(error, ModeratedError | FailedThereError):
         return error.cost
     if not job.cost_usd:
         return "no"

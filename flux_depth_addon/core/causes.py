@@ -219,6 +219,16 @@ CAUSES: dict[str, Cause] = {
     "painting_failed": Cause(
         errors.ProviderError, "{provider} failed to make the picture{reason}", "unknown", LOOK, "account"
     ),
+    "painting_broke": Cause(
+        errors.FailedThereError, "{provider} broke down over the picture{reason}", "no", "retry", "retry"
+    ),
+    "refused_there": Cause(
+        errors.FailedThereError,
+        "{provider} took the request, then refused it{reason}",
+        "unknown",
+        "change what it names, then generate again",
+        "settings",
+    ),
     "too_late": Cause(
         errors.DeadlineError,
         "The picture was not ready in {minutes}",

@@ -17,6 +17,7 @@ __all__ = [
     "DeadlineError",
     "EmptyDepthError",
     "ExpiredError",
+    "FailedThereError",
     "FluxDepthError",
     "FundsError",
     "InputError",
@@ -157,6 +158,10 @@ class ProviderError(FluxDepthError):
     """The provider failed, or answered something that makes no sense."""
 
     kind, exit_code, action = "provider", 4, "retry"
+
+
+class FailedThereError(ProviderError):
+    """The provider's last word on a task that it took, which says what it charges for it."""
 
 
 class ExpiredError(FluxDepthError):

@@ -169,6 +169,8 @@ def check_a_retry_by_hand(world: World, fault: Fault) -> None:
 
 NO_END_OF_A_JOB = {
     "asked_twice": "refused at the click: no job comes of it",
+    "painting_broke": "said by providers of other protocols: see test_contract",
+    "refused_there": "said by providers of other protocols: see test_contract",
     "over_cap": "refused at the click: no job comes of it",
     "key_in_the_clear": "needs an address on another computer, which test_client.py has",
 }
