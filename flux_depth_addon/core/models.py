@@ -14,7 +14,7 @@ from typing import Any, Literal, get_args
 
 from .addresses import check_base
 from .errors import InputError
-from .framing import MAX_SIDE, Framing, Limits
+from .framing import MAX_SIDE, MEGAPIXEL, Framing, Limits
 
 __all__ = ["DIALS", "Dial", "Model", "Provider", "Rows", "Table", "dollars", "load"]
 
@@ -109,7 +109,7 @@ class Model:
     price_usd: float
     limits: Limits
     per: Unit = "image"
-    """What the price is for; a megapixel is a million pixels, and one that is begun counts whole."""
+    """What the price is for; a megapixel is 1024 x 1024 pixels, and one that is begun counts whole."""
     sends_size: bool = False
     steps: Dial | None = None
     guidance: Dial | None = None
@@ -139,7 +139,7 @@ class Model:
 
     def price_of(self, framing: Framing) -> float:
         """US dollars for one picture of that size."""
-        megapixels = math.ceil(framing.width * framing.height / 1e6) if self.per == "megapixel" else 1
+        megapixels = math.ceil(framing.width * framing.height / MEGAPIXEL) if self.per == "megapixel" else 1
         return round(self.price_usd * megapixels, 6)
 
     @property
