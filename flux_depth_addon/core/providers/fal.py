@@ -101,6 +101,8 @@ class Fal(Protocol):
 
     def read_probes(self, answers: Sequence[Answer], model: Model) -> str:
         """Whether the key was refused; what is left on the account is told to keys of administrators only."""
+        if cause := _refused_for(answers[0]):
+            raise refusal(answers[0], model, cause=cause)
         if answers[0].status not in (400, 404, 422):
             check_probe(answers[0], model)
         return f"{model.provider.label} answered and did not refuse the key. Nothing was charged."
