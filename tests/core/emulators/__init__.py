@@ -93,7 +93,8 @@ class Emulator:
     """Whether pictures lie at the provider's own address, where a key is no leak. Override."""
     costs: ClassVar[Mapping[str, Charged]] = {"moderated": "no", "failed": "unknown"}
     """What its documentation says of the bill of a task that came to that. With "cancelled": of one that is stopped
-    before it is done; without, a task cannot be stopped. Override."""
+    before anybody began with it; without, a task cannot be stopped. With "cancelled at work": of one that was begun,
+    where that is another matter. Override."""
     told_usd: ClassVar[float | None] = None
     """What it says that a picture costs; None where it says nothing, so that the table's price is what is known.
     Override."""
@@ -206,13 +207,18 @@ class Emulator:
         Image.new("RGB", task.size, colour(task.number)).save(buffer, "PNG")
         return buffer.getvalue()
 
+    def is_begun(self, task: Task) -> bool:
+        """Whether anybody works on it: from the first poll on."""
+        return task.pending < self.pending
+
     def stop(self, task: Task) -> bool:
-        """Stop it; whether it was at work still. One that is stopped for nothing leaves the bill."""
+        """Stop it; whether it was not done yet. One that is stopped for nothing leaves the bill."""
         with self._lock:
             if task.pending <= 0 or task.is_stopped:
                 return False
             task.is_stopped = True
-            task.is_billed = self.costs.get("cancelled") != "no"
+            case = "cancelled at work" if self.is_begun(task) and "cancelled at work" in self.costs else "cancelled"
+            task.is_billed = self.costs.get(case) != "no"
             return True
 
     def end(self, task: Task) -> Ending:

@@ -75,7 +75,7 @@ class Fal(Emulator):
     model = "fal:flux-control-lora-depth"
     key_header = "Authorization"
     key_prefix = "Key "
-    costs: ClassVar = {"moderated": "unknown", "failed": "no", "cancelled": "no"}
+    costs: ClassVar = {"moderated": "unknown", "failed": "no", "cancelled": "no", "cancelled at work": "unknown"}
     told_usd = 0.04
     refusals: ClassVar = {
         "no key": Refusal(says("Authentication is required to access this application.", 401), "preferences"),
@@ -154,9 +154,10 @@ class Fal(Emulator):
         return in_json({**told, "prompt": task.asked["prompt"]}, x_fal_billable_units=str(units))
 
     def cancel(self, seen: Seen, task: Task) -> Answer:
-        """Out of the queue, or too late."""
+        """Out of the queue; or the one who is at work is asked to stop; or too late."""
+        begun = self.is_begun(task)
         if self.stop(task):
-            return in_json({"status": "OK"})
+            return in_json({"status": "CANCELLATION_REQUESTED"}, 202) if begun else in_json({"status": "OK"})
         return in_json({"status": "ALREADY_COMPLETED"}, 400)
 
     def unknown_task(self, seen: Seen) -> Answer:
