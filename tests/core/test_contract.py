@@ -370,7 +370,7 @@ def test_whatever_befalls_a_poll_the_picture_comes(name: str, trouble: str, begi
 
 @every_provider
 def test_a_word_that_nobody_has_heard_of_is_waited_out(name: str, begin: Begin) -> None:
-    errand = begin(name)
+    errand = begin(name, pending=30)
     errand.emulator.word = "UNHEARD_OF"
     check_it_is_done(errand)
 
@@ -442,10 +442,13 @@ def test_a_task_that_comes_to_nothing_says_what_it_costs(name: str, ending: Any,
 # The key.
 
 
-@every_provider
-def test_a_stranger_whom_the_provider_names_is_never_asked(name: str, begin: Begin) -> None:
-    errand = begin(name)
+@pytest.mark.parametrize(("name", "model"), ROWS)
+def test_a_stranger_whom_the_provider_names_is_never_asked(
+    name: str, model: str, begin: Begin, control: bytes, wish: Callable[..., Request]
+) -> None:
+    errand = begin(name, enters=False)
     errand.emulator.names_foreign = True
+    errand.enters(wish(model=model, seed=7), control)
     check_it_is_done(errand)
     assert {seen.host for seen in errand.emulator.seen} <= {"own", "pictures"}
 

@@ -280,6 +280,7 @@ FAILED = [
     (499, {"detail": "x", "error_type": "client_cancelled"}, "failed to make", "unknown"),
     (400, {"detail": "x", "error_type": "bad_request"}, "failed to make", "unknown"),
     (200, {"status": "COMPLETED", "error": "gone", "error_type": "runner_disconnected"}, "broke down", "no"),
+    (200, {"status": "COMPLETED", "error": "late", "error_type": "request_timeout"}, "broke down", "no"),
     (200, {"status": "COMPLETED", "error": "late", "error_type": "startup_timeout"}, "over the picture: “late”", "no"),
     (200, {"status": "COMPLETED", "error": "no", "error_type": "content_policy_violation"}, "filter: “no”", "unknown"),
     (200, {"status": "COMPLETED", "error_type": "client_cancelled"}, "(client_cancelled)", "unknown"),

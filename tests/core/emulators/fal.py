@@ -148,9 +148,10 @@ class Fal(Emulator):
             case "failed":
                 return broke("runner_disconnected", "Runner disconnected", 503)
         width, height = task.size
+        number = task.asked.get("num_images", 1)
         image = {"url": self.link(task), "width": width, "height": height, "content_type": "image/png"}
-        told = {"images": [image], "seed": task.seed, "has_nsfw_concepts": [False], "timings": {"inference": 3.4}}
-        units = math.ceil(width * height / (1024 * 1024))
+        told = {"images": [image] * number, "seed": task.seed, "has_nsfw_concepts": [False] * number, "timings": {}}
+        units = math.ceil(width * height / (1024 * 1024)) * number
         return in_json({**told, "prompt": task.asked["prompt"]}, x_fal_billable_units=str(units))
 
     def cancel(self, seen: Seen, task: Task) -> Answer:
