@@ -37,7 +37,7 @@ DISTRIBUTION_ABIS = {"linux-x64": ("cp314",)}
 """What Linux distributions build their own Blender with."""
 
 MANIFEST = "blender_manifest.toml"
-SHIPPED = {".py", ".toml"}
+SHIPPED = {".py", ".toml", ".json"}
 """How the names of the package's files end."""
 
 DEVELOPERS = re.compile(r"(^|/)tests?[_/]")
