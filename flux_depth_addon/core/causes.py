@@ -183,6 +183,7 @@ CAUSES: dict[str, Cause] = {
         "report it, or correct the address in models.toml if it is yours",
         "report",
     ),
+    "server_lacks": Cause(errors.ModelError, "{provider} lacks {what}", "no", "{remedy}", "retry"),
     # Nobody knows what became of the submission: never sent again by the program.
     "answer_lost": Cause(
         errors.UnknownSubmissionError,
@@ -228,6 +229,10 @@ CAUSES: dict[str, Cause] = {
         "unknown",
         "change what it names, then generate again",
         "settings",
+    ),
+    "graph_failed": Cause(errors.ProviderError, "{provider} {problem}", "no", "{remedy}", "retry"),
+    "stopped_there": Cause(
+        errors.ProviderError, "This was stopped at {provider} itself", "no", "retry to make it anew", "retry"
     ),
     "too_late": Cause(
         errors.DeadlineError,

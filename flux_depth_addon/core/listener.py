@@ -90,6 +90,8 @@ class _Ear:
         self._task = task
         self._protocol = protocol
         self._heard = Event()
+        self._steps = False
+        """Whether any was told of."""
         self._asked = time.monotonic()
         self._lock = threading.Lock()
         self._stopped = threading.Event()
@@ -162,7 +164,9 @@ class _Ear:
     def _note(self, event: Event | None) -> None:
         if event is None:
             return
-        is_picture = event.preview is not None and event.preview.startswith(PICTURES)
+        self._steps |= event.progress is not None
+        # A picture need not say whose it is: one that came before any step of this task is of another's.
+        is_picture = self._steps and event.preview is not None and event.preview.startswith(PICTURES)
         with self._lock:
             self._heard = Event(
                 self._heard.progress if event.progress is None else event.progress,

@@ -25,8 +25,8 @@ __all__ = [
     "Spot",
     "Workflow",
     "candidates",
-    "classes",
     "chained",
+    "classes",
     "filled",
     "folder_of",
     "marked",
@@ -46,7 +46,7 @@ MAX_INPUTS = 200
 MAX_NAME = 200
 """Characters of a node's id, class, title, or of an input's name."""
 
-EXPORT = "in ComfyUI choose Workflow › Export (API), and take that file"
+EXPORT = "choose Workflow › Export (API) where it was made, and take that file"
 
 
 class Place(NamedTuple):
@@ -164,7 +164,7 @@ def parse(data: bytes, name: str) -> Workflow:
     if isinstance(graph, dict) and isinstance(graph.get("prompt"), dict) and "class_type" not in graph["prompt"]:
         graph = graph["prompt"]  # as it is posted
     if isinstance(graph, dict) and isinstance(graph.get("nodes"), list):
-        raise InputError(f"{name} was saved for ComfyUI's own window: {EXPORT}. Nothing was sent.")
+        raise InputError(f"{name} was saved for the window that it was made in: {EXPORT}. Nothing was sent.")
     if problem := next(_problems(graph), ""):
         raise InputError(f"{name} is not a whole workflow, {problem}: {EXPORT}. Nothing was sent.")
     return Workflow(name, graph)
