@@ -101,7 +101,7 @@ class ComfyUI(Protocol):
         if answer.status >= 300 or not isinstance(data, dict):
             raise unusable(answer, model)
         if task.polling_url.startswith("/queue"):
-            return _in_queue(data, task)
+            return _in_queue(answer, model, task)
         if task.polling_url:
             entry = object_in(data.get(_id_of(task)))
             return _judge(entry, object_in(entry.get("status")), _prompt_of(entry), model) if entry else Missing()
@@ -119,10 +119,10 @@ class ComfyUI(Protocol):
         return Call("POST", f"/api/jobs/{quote(_id_of(task), safe='')}/cancel", payload={})
 
     def read_cancellation(self, answer: Answer, model: Model) -> Cancelled:
-        """Nothing costs anything here."""
-        if answer.status >= 500:
+        """Nothing costs anything here; older servers do not say whether it was in time."""
+        if answer.status >= 300 and answer.status not in (404, 405):  # an older server that has not been polled yet
             raise unusable(answer, model)
-        return Cancelled(is_free=True)
+        return Cancelled(is_free=True, is_late=object_in(answer.json).get("cancelled") is False)
 
     def probes(self, model: Model) -> Sequence[Call]:
         """Who is there, and what it knows of each class of nodes that the workflow has."""
@@ -199,8 +199,11 @@ def _title(node: Mapping[str, Any]) -> str:
     return str(object_in(node.get("_meta")).get("title", ""))
 
 
-def _in_queue(data: Mapping[str, Any], task: Task) -> Result:
+def _in_queue(answer: Answer, model: Model, task: Task) -> Result:
     """An older server's queue: once the job has left it, its history has it."""
+    data = object_in(answer.json)
+    if not isinstance(data.get("queue_running"), list):
+        raise unusable(answer, model)
     if _has(data.get("queue_running"), _id_of(task)):
         return Pending() if task.polling_url == RUNNING else Elsewhere(RUNNING)
     if _has(data.get("queue_pending"), _id_of(task)):
