@@ -158,7 +158,7 @@ def parse(data: bytes, name: str) -> Workflow:
     if len(data) > MAX_BYTES:
         raise InputError(f"{name} is larger than {MAX_BYTES:,} bytes: that is no workflow. Nothing was sent.")
     try:
-        graph = json.loads(data)
+        graph = json.loads(data, parse_constant=_no_number)
     except (ValueError, RecursionError):
         raise InputError(f"{name} is not a workflow: {EXPORT}. Nothing was sent.") from None
     if isinstance(graph, dict) and isinstance(graph.get("prompt"), dict) and "class_type" not in graph["prompt"]:
@@ -341,6 +341,11 @@ def _problems(graph: object) -> Iterator[str]:
         else:
             lost = [key for key, value in node["inputs"].items() if _is_lost(value, graph)]
             yield from (f"as the input {key} of node {name} leads nowhere" for key in lost)
+
+
+def _no_number(word: str) -> None:
+    """Infinity and nan, which Python reads and no server does."""
+    raise ValueError(word)
 
 
 def _is_node(node: dict[str, Any]) -> bool:
