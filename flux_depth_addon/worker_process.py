@@ -22,7 +22,7 @@ from .core.models import Table
 
 PACKAGE = Path(__file__).parent
 LIBRARIES = ("requests", "PIL", "numpy")
-OPTIONAL = ("truststore",)
+OPTIONAL = ("truststore", "websockets")
 """Libraries without which a child works too."""
 
 Child = subprocess.Popen[bytes]

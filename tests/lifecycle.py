@@ -143,7 +143,7 @@ def everywhere():
     if bpy.app.version >= (4, 5):  # before, Blender itself holds on to property groups and to all that they know
         yield from (f"object {thing}" for thing in ours)
     for path in Path(bpy.utils.resource_path("USER")).rglob("*"):
-        if path.name.lower().startswith(("flux_depth", "pil", "send2trash", "truststore")):
+        if path.name.lower().startswith(("flux_depth", "pil", "send2trash", "truststore", "websockets")):
             yield f"file {path}"
 
 sorted(everywhere())

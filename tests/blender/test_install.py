@@ -31,7 +31,7 @@ from tests.secrets_watch import marked_key, note_server
 CHECKOUT = Path(__file__).resolve().parents[2]
 OBEDIENT = Path(__file__).with_name("obedient.py")
 NEXT = "0.1.999"
-LIBRARIES = ("pil", "pillow", "truststore")
+LIBRARIES = ("pil", "pillow", "truststore", "websockets")
 
 
 class Obedient:
@@ -138,7 +138,7 @@ def test_installed_from_disk_it_brings_its_own_libraries(
 ) -> None:
     lifecycle.install_from_disk(blender, versions["now"])
     assert blender.python("'bl_ext.user_default.flux_depth' in bpy.context.preferences.addons")
-    for library in ("PIL._imaging", "truststore"):
+    for library in ("PIL._imaging", "truststore", "websockets.sync.client"):
         found = blender.python(f"import importlib; importlib.import_module({library!r}).__file__")
         assert Path(found).is_relative_to(tmp_path / "resources" / "extensions" / ".local"), library
 

@@ -19,8 +19,8 @@ import base64
 import email
 import email.policy
 import hashlib
+import json
 import re
-import struct
 import uuid
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler
@@ -274,11 +274,7 @@ class ComfyUI(Emulator):
         old = bool(HISTORY.fullmatch(seen.path))
         if task.ending == "gone":
             return self.unknown_task(seen)
-        if old:
-            at_work = task.pending > 0 and not task.is_stopped
-        else:
-            at_work = self.is_at_work(task)
-        if at_work:
+        if task.pending > 0 and not task.is_stopped if old else self.is_at_work(task):
             waits = task.pending == self.pending - 1
             word = self.word or ("pending" if waits else "in_progress")
             job = {"id": task.id, "status": word, "priority": task.number, "create_time": 1, "outputs_count": 0}
@@ -371,9 +367,8 @@ class ComfyUI(Emulator):
             b"Sec-WebSocket-Accept: " + accept + b"\r\n\r\n"
         )
         sid = parse_qs(urlsplit(seen.target).query).get("clientId", [""])[0]
-        greeting = (
-            f'{{"type": "status", "data": {{"status": {{"exec_info": {{"queue_remaining": 1}}}}, "sid": "{sid}"}}}}'
-        )
+        status = {"exec_info": {"queue_remaining": 1}}
+        greeting = json.dumps({"type": "status", "data": {"status": status, "sid": sid}})
         for message in [greeting, *self.news]:
             handler.wfile.write(frame(message))
         while handler.rfile.read(1) and not self.stopping.is_set():
@@ -385,16 +380,12 @@ EMULATOR = ComfyUI
 
 
 def frame(message: str | bytes) -> bytes:
-    """A whole message of the WebSocket, from a server (RFC 6455, 5.2)."""
-    data = message.encode() if isinstance(message, str) else message
-    head = bytes([0x81 if isinstance(message, str) else 0x82])
-    if len(data) < 126:
-        return head + bytes([len(data)]) + data
-    return (
-        head
-        + (bytes([126]) + struct.pack(">H", len(data)) if len(data) < 65536 else b"\x7f" + struct.pack(">Q", len(data)))
-        + data
-    )
+    """A whole message of the WebSocket, from a server."""
+    from websockets.frames import Frame, Opcode
+
+    if isinstance(message, str):
+        return Frame(Opcode.TEXT, message.encode()).serialize(mask=False)
+    return Frame(Opcode.BINARY, message).serialize(mask=False)
 
 
 def is_canonical(name: str) -> bool:
