@@ -11,6 +11,7 @@ import re
 import socket
 import threading
 import time
+from dataclasses import replace
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -52,27 +53,26 @@ class Listener:
         self._lock = threading.Lock()
 
     def news(self, base: str, channel: str, task: Task, protocol: Protocol) -> Event | None:
-        """What is new of the task since this was last asked, or None; the first question begins to listen.
+        """How far the task is, and a picture of it where there is a newer one since the last call; None for neither.
 
-        The base is one that may be asked. Returns at once.
+        The first question begins to listen. The base is one that may be asked. Returns at once.
         """
         url = _address(base, channel)
         if not url:
             return None
         with self._lock:
+            self._ears = {key: ear for key, ear in self._ears.items() if not ear.ended}
+            if (base, task.ticket) not in self._ears and len(self._ears) < MAX_LISTENED:
+                self._ears[base, task.ticket] = _Ear(url, task, protocol)
             ear = self._ears.get((base, task.ticket))
-            if ear is None or ear.ended:
-                self._ears = {key: ear for key, ear in self._ears.items() if not ear.ended}
-                if len(self._ears) >= MAX_LISTENED:
-                    return None
-                ear = self._ears[base, task.ticket] = _Ear(url, task, protocol)
-        return ear.news()
+        return ear.news() if ear else None
 
     def forget(self, task: Task) -> None:
         """Stop listening for this task."""
         with self._lock:
-            for key in [key for key in self._ears if key[1] == task.ticket]:
-                self._ears.pop(key).stop()
+            for key, ear in self._ears.items():
+                if key[1] == task.ticket:
+                    ear.stop()
 
     def close(self) -> None:
         """Stop listening altogether."""
@@ -95,19 +95,20 @@ class _Ear:
         self._asked = time.monotonic()
         self._lock = threading.Lock()
         self._stopped = threading.Event()
-        threading.Thread(target=self._listen, name="listener", daemon=True).start()
+        self._thread = threading.Thread(target=self._listen, name="listener", daemon=True)
+        self._thread.start()
 
     @property
     def ended(self) -> bool:
-        """Whether nothing more will be heard."""
-        return self._stopped.is_set()
+        """Whether nothing more will be heard, and the connection is closed: two of one name get in each other's way."""
+        return self._stopped.is_set() and not self._thread.is_alive()
 
     def news(self) -> Event | None:
-        """What was heard since the last call."""
+        """What was heard, a picture only once."""
         with self._lock:
-            heard, self._heard = self._heard, Event()
+            heard, self._heard = self._heard, replace(self._heard, preview=None)
             self._asked = time.monotonic()
-        return heard if heard != Event() else None
+        return heard if heard != Event() and not self._stopped.is_set() else None
 
     def stop(self) -> None:
         """End soon."""
@@ -117,7 +118,7 @@ class _Ear:
         try:
             from websockets.exceptions import WebSocketException
         except ImportError:  # a distribution's own Blender may lack it: then there is no news
-            return
+            return  # and no second attempt, as it is not stopped
         pause = FIRST_PAUSE
         while self._wanted():
             begun = time.monotonic()
