@@ -19,6 +19,7 @@ FACTS = {
     "provider": "CometAPI", "model": "FLUX.1 Depth", "reason": ": “why”", "status": 418, "minutes": "10 minutes",
     "or_set": ", or set COMETAPI_KEY", "problem": "CometAPI gave no usable answer", "error": "KeyError",
     "cap": 5.0, "spent": 4.96, "variable": "SSL_CERT_FILE", "keeps": "for about ten minutes",
+    "what": "a node", "remedy": "install it",
 }  # fmt: skip
 
 
