@@ -128,9 +128,10 @@ def reachable() -> list[str]:
 def default_model() -> str:
     """The model of a scene in which none was chosen: the first of the preferred provider."""
     preferred = current().provider if current() else ""
-    if preferred in ("", models.DEFAULT.partition(":")[0]):
-        return models.DEFAULT
-    return next((model.id for model in table().of(preferred)), models.DEFAULT)
+    default = table().default
+    if preferred in ("", default.partition(":")[0]):
+        return default
+    return next((model.id for model in table().of(preferred)), default)
 
 
 def provenance() -> 'Literal["picture", "sidecar", "mark"]':

@@ -16,7 +16,7 @@ from bpy.props import (
     StringProperty,
 )
 
-from . import preferences
+from . import dials, preferences
 from .core.errors import InputError
 from .core.framing import Framing, fit
 from .core.models import Model
@@ -57,7 +57,17 @@ def _get_model(settings: "FLUXDEPTH_PG_settings") -> int:
 
 
 def _set_model(settings: "FLUXDEPTH_PG_settings", number: int) -> None:
-    settings.model_id = list(preferences.table().models)[number]
+    switch_model(settings, list(preferences.table().models)[number])
+
+
+def switch_model(settings: "FLUXDEPTH_PG_settings", model_id: str) -> None:
+    """Ask that model from now on. What it takes of what was set stays; what was the old one's default becomes its own.
+
+    Raises InputError when the table has no such model.
+    """
+    new = preferences.table()[model_id]
+    dials.carry(settings, model_or_none(settings), new)
+    settings.model_id = new.id
 
 
 def text(owner: bpy.types.bpy_struct, name: str = "name", *, otherwise: str = "") -> str:
@@ -72,7 +82,7 @@ def _is_camera(_settings: object, thing: bpy.types.Object) -> bool:
     return thing.type == "CAMERA"
 
 
-class FLUXDEPTH_PG_settings(bpy.types.PropertyGroup):
+class FLUXDEPTH_PG_settings(dials.Dials, bpy.types.PropertyGroup):
     """A scene's prompt and dials. Saved in the blend file, so never an address, a key or a folder"""
 
     prompt: StringProperty(name="Prompt", description="What the picture should show; the depth keeps the composition")
@@ -92,25 +102,6 @@ class FLUXDEPTH_PG_settings(bpy.types.PropertyGroup):
     )
     use_seed: BoolProperty(name="Fixed Seed", description="Use this seed; off: another one for every picture")
     seed: IntProperty(name="Seed", description="Same seed, same picture", default=1, min=1, max=MAX_SEED)
-    steps: IntProperty(
-        name="Steps", description="More steps take longer and refine more", default=50, min=1, soft_min=15, soft_max=50
-    )
-    guidance: FloatProperty(
-        name="Guidance",
-        description="How closely the prompt is followed; lower looks more natural",
-        default=15.0,
-        min=0.0,
-        soft_min=1.0,
-        soft_max=100.0,
-        precision=1,
-    )
-    safety_tolerance: IntProperty(
-        name="Safety Tolerance",
-        description="0 is the strictest content filter, 6 the most lenient",
-        default=2,
-        min=0,
-        soft_max=6,
-    )
     prompt_upsampling: BoolProperty(
         name="Enrich Prompt", description="The provider adds to the prompt; the same seed then gives another picture"
     )
@@ -120,9 +111,6 @@ class FLUXDEPTH_PG_settings(bpy.types.PropertyGroup):
         items=[("png", "PNG", "Lossless"), ("jpeg", "JPEG", "Smaller, with compression artefacts")],
     )
     finetune_id: StringProperty(name="Fine-tune ID", description="The id of a fine-tune trained in your own account")
-    finetune_strength: FloatProperty(
-        name="Strength", description="How much of the fine-tune; 1 is its full influence", default=1.1, min=0.0, max=2.0
-    )
     use_near: BoolProperty(name="Set Near", description="Off: the nearest depth in view, outliers left out")
     near: FloatProperty(
         name="Near", description="This near is white", default=1.0, min=0.0001, soft_max=1000.0, subtype="DISTANCE"

@@ -12,6 +12,7 @@ from bpy.props import StringProperty
 from . import arrivals, placement, preferences, watch, worker_process
 from .button import Button, JobButton
 from .core.errors import InputError
+from .properties import switch_model
 
 if TYPE_CHECKING:
     from .core.job import Job
@@ -25,7 +26,7 @@ class FLUXDEPTH_OT_use_sandbox(Button):
     bl_options = {"REGISTER", "UNDO"}
 
     def run(self, context: bpy.types.Context) -> None:
-        context.scene.flux_depth.model_id = "sandbox"
+        switch_model(context.scene.flux_depth, "sandbox")
 
 
 class FLUXDEPTH_OT_open_preferences(Button):
