@@ -48,7 +48,7 @@ ARROWS = {
     "framing": {"errors"},
     "depth_map": {"errors", "shape"},
     "shape": {"errors"},
-    "faithfulness": set(),
+    "faithfulness": {"models"},
     "preset": {"errors"},
     "facts": set(),
     "provenance": {"errors"},
@@ -58,6 +58,9 @@ ARROWS = {
     "composite": {"errors", "framing", "picture", "provenance", "record"},
     "models": {"errors", "addresses", "framing"},
     "request": {"errors", "framing", "depth_map", "models"},
+    "loras": {"request"},
+    "extra": set(),
+    "start": {"errors", "framing", "picture"},
     "workflow": {"errors"},
     "providers": {"causes", "errors", "models", "request", "workflow"},
     "certificates": set(),
@@ -66,7 +69,7 @@ ARROWS = {
     "client": {
         *("causes", "errors", "addresses", "listener", "models", "picture", "providers", "request", "wire"),
     },
-    "record": {"depth_map", "errors", "framing", "provenance", "request"},
+    "record": {"depth_map", "errors", "framing", "loras", "provenance", "request"},
     "job": {"errors", "providers", "request"},
     "advance": {
         *("causes", "errors", "client", "job", "picture", "provenance", "providers", "record", "request"),

@@ -17,13 +17,20 @@ from . import provenance
 from .depth_map import DepthSettings
 from .errors import InputError
 from .framing import Framing
+from .loras import MAX_PATH, shareable, worded_loras
 from .provenance import Said, Source
-from .request import MAX_PROMPT, Request, from_json, to_json
+from .request import LORA_SCALE, MAX_PROMPT, Request, from_json, to_json
 
 __all__ = ["Record", "made_now", "read", "said", "said_of_composite", "worded"]
 
+UNTOLD = ("provenance", "extra")
+"""What of a request stands in no picture."""
+
 LONGEST_NAME = 500
 """Characters of any text but the prompt."""
+
+MOST_LORAS = 100
+"""As many as a model can be said to take."""
 
 SANDBOX = "sandbox"
 
@@ -73,9 +80,14 @@ def said_of_composite(picture: Path) -> Said | None:
 
 
 def _told(request: Request) -> dict[str, Any]:
-    """A request as a stranger may read it: of a file no more than its name, whatever came in."""
-    row: dict[str, Any] = json.loads(to_json(request))
-    del row["provenance"]
+    """A request as a stranger may read it: of a file no more than its name, whatever came in.
+
+    Extra fields are left out: nobody here knows what they say.
+    """
+    shown = replace(request, loras=tuple(map(shareable, request.loras)))
+    row: dict[str, Any] = json.loads(to_json(shown))
+    for name in UNTOLD:
+        del row[name]
     return row | {"blend": request.blend.replace("\\", "/").rpartition("/")[2]}
 
 
@@ -107,12 +119,22 @@ def _request(row: dict[str, Any]) -> Request:
     for name, text in ((each.name, getattr(request, each.name)) for each in fields(Request)):
         if isinstance(text, str):
             _check(text, MAX_PROMPT if name == "prompt" else LONGEST_NAME)
+    _check_loras(request)
     return request
 
 
+def _check_loras(request: Request) -> None:
+    for lora in request.loras:
+        _check(lora.path, MAX_PATH)
+    if len(request.loras) > MOST_LORAS or not all(
+        LORA_SCALE.low <= lora.scale <= LORA_SCALE.high and lora.path.isprintable() for lora in request.loras
+    ):
+        raise ValueError("not LoRAs of ours")
+
+
 def _known(row: dict[str, Any], kind: type) -> dict[str, Any]:
-    """Without what another version has besides."""
-    return {each.name: row[each.name] for each in fields(kind) if each.name in row and each.name != "provenance"}
+    """Without what another version has besides, and what no picture of ours says."""
+    return {each.name: row[each.name] for each in fields(kind) if each.name in row and each.name not in UNTOLD}
 
 
 def _check(text: str, longest: int) -> None:
@@ -145,6 +167,10 @@ def worded(record: Record) -> dict[str, str]:
         "Safety tolerance": request.safety_tolerance,
         "Fine-tune": request.finetune_id,
         "Fine-tune strength": request.finetune_strength,
+        "LoRAs": worded_loras(request.loras),
+        "Start picture": "yes" if request.start else None,
+        "Strength": request.strength,
+        "Control strength": request.control_strength,
         "Size": f"{request.framing.crop_width} × {request.framing.crop_height}",
         "Depth": None if near is None or far is None else f"{near:.4g} to {far:.4g} m, {request.depth.curve}",
         **places,

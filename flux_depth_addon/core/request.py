@@ -26,6 +26,7 @@ __all__ = [
     "fingerprint",
     "fitted",
     "from_json",
+    "outside",
     "to_json",
 ]
 
@@ -126,6 +127,11 @@ def check_control(control: str, model: Model) -> None:
     """Raise InputError when the model would take this kind of control image for something else."""
     for complaint in _control_complaints(control, model):
         raise InputError(f"{complaint} Nothing was sent.")
+
+
+def outside(name: str, value: float, model: Model) -> str:
+    """Why the model does not take this value for one of DIALS, as a sentence; or nothing."""
+    return next(_dial_complaints(name, value, model), "")
 
 
 def fitted(values: Mapping[str, float | None], old: Model | None, new: Model) -> dict[str, float | None]:
