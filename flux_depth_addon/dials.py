@@ -3,7 +3,6 @@
 What Blender stores is only what was set: in a property of its own beside each dial, which nobody is shown.
 """
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from bpy.props import FloatProperty, IntProperty
@@ -89,6 +88,12 @@ def value_of(settings: "FLUXDEPTH_PG_settings", name: str) -> Any:
     """Where a dial stands, as it was typed: Blender keeps 1.1 as 1.10000002384."""
     value = getattr(settings, name)
     return float(f"{value:.6g}") if isinstance(value, float) else value
+
+
+def asked_of(settings: "FLUXDEPTH_PG_settings", model: "Model", *, without: dict[str, bool]) -> dict[str, Any]:
+    """Where each dial stands that the model has; None for others, and for those it is asked `without`."""
+    left_out = {name for name in OTHERWISE if model.dial(name) is None or without.get(name)}
+    return {name: None if name in left_out else value_of(settings, name) for name in OTHERWISE}
 
 
 def carry(settings: "FLUXDEPTH_PG_settings", old: "Model | None", new: "Model") -> None:

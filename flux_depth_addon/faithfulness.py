@@ -11,6 +11,7 @@ from .drawing import is_narrow
 
 if TYPE_CHECKING:
     from .core.faithfulness import Stop
+    from .core.models import Dial
     from .properties import FLUXDEPTH_PG_settings
 
 CUSTOM = 99
@@ -41,7 +42,8 @@ def _items(with_custom: bool) -> list[tuple[str, str, str, int]]:
 def _stop(shape: "FLUXDEPTH_PG_shape") -> "Stop | None":
     from .core.faithfulness import stop_at
 
-    return stop_at(_settings(shape).guidance, shape.detail, shape.blur, shape.gamma)
+    settings = _settings(shape)
+    return stop_at(settings.guidance, shape.detail, shape.blur, shape.gamma, dial=guidance_of(settings))
 
 
 def _settings(shape: "FLUXDEPTH_PG_shape") -> "FLUXDEPTH_PG_settings":
@@ -56,10 +58,23 @@ def _get_stop(shape: "FLUXDEPTH_PG_shape") -> int:
 
 
 def _set_stop(shape: "FLUXDEPTH_PG_shape", number: int) -> None:
-    from .core.faithfulness import STOPS
+    from .core.faithfulness import STOPS, guidance_at
 
     if number < CUSTOM:
-        _settings(shape).guidance, shape.detail, shape.blur, shape.gamma = STOPS[number].values
+        settings, stop = _settings(shape), STOPS[number]
+        _guidance, shape.detail, shape.blur, shape.gamma = stop.values
+        if (guidance := guidance_at(stop, guidance_of(settings))) is not None:
+            settings.guidance = guidance
+
+
+def guidance_of(settings: "FLUXDEPTH_PG_settings") -> "Dial | None":
+    """The guidance of the scene's model; None where it has none. Of one that is not in the table, the usual."""
+    from .core.faithfulness import USUAL
+    from .core.models import Dial
+    from .properties import model_or_none
+
+    model = model_or_none(settings)
+    return model.guidance if model else Dial(0.0, 100.0, USUAL)
 
 
 class FLUXDEPTH_PG_shape(bpy.types.PropertyGroup):

@@ -8,9 +8,10 @@ import bpy
 from bpy.app.handlers import persistent
 from bpy.props import BoolProperty, EnumProperty
 
-from . import depth_preview, obstacles, offer, output, placement, preferences, staleness, watch
+from . import depth_preview, obstacles, offer, output, placement, preferences, prices, staleness, start_picture, watch
 from .button import Button, JobButton, PaidButton, RenderingButton, failure
 from .core.errors import InputError
+from .core.models import dollars
 from .properties import camera_of, model_or_none, request_of
 
 if TYPE_CHECKING:
@@ -105,8 +106,9 @@ class FLUXDEPTH_OT_generate(PaidButton, RenderingButton):
 
     def question(self, context: bpy.types.Context) -> str:
         """A price above what the preferences let pass without a word."""
-        model = model_or_none(context.scene.flux_depth)
-        return f"This costs {model.price}." if model and model.price_usd > preferences.asks_above() else ""
+        scene, model = context.scene, model_or_none(context.scene.flux_depth)
+        dear = model and prices.usd_of(scene, model) > preferences.asks_above()
+        return f"This costs {prices.price_of(scene, model)}." if model and dear else ""
 
     def execute(self, context: bpy.types.Context) -> "set[OperatorReturnItems]":
         """A script's call, or the end of Blender's own question, which lets no operator wait."""
@@ -121,21 +123,24 @@ class FLUXDEPTH_OT_generate(PaidButton, RenderingButton):
 
         asked = time.time()
         request = request_of(context)  # once: what the render below may change in the scene is not asked again
-        request = staleness.marked(request, context.scene)
+        starts = start_picture.Starts(context.scene)
+        request = starts.given(staleness.marked(request, context.scene))
         model = preferences.table()[request.model]
-        self.check_shown(model, model.price)
+        usd = model.price_of(request.framing)
+        self.check_shown(model, dollars(usd))
         path, origin = output.output_of(request), output.origin()
         view = depth_preview.view_of(context.scene, context.view_layer)
         z = yield from depth_preview.rendering(view, beside=beside)
         control, request, _verdict = as_sent(z, request)
         same = watch.journal().same_as(fingerprint(request, control)) if request.seed and not self.anew else None
         if same:
-            offer.offer(same, model.price)
+            offer.offer(same, dollars(usd))
             return
         job = watch.journal().add(
             request,
             control,
-            price_usd=model.price_usd,
+            start=starts.of(request),
+            price_usd=usd,
             output=path,
             origin=origin,
             asked=asked,
@@ -178,7 +183,8 @@ class FLUXDEPTH_OT_retry(JobButton, PaidButton):
         obstacles.check_reachable(model, job)
         self.check_shown(model, price_of_retry(job))
         free = job.is_waiting_there
-        job = watch.journal().retry(self.job_id, price_usd=model.price_usd, cap_usd=preferences.cap(), free=free)
+        usd = model.price_of(job.request.framing)
+        job = watch.journal().retry(self.job_id, price_usd=usd, cap_usd=preferences.cap(), free=free)
         watch.start_worker()
         watch.follow(job)
         watch.refresh()
@@ -213,7 +219,7 @@ class FLUXDEPTH_OT_put_behind(JobButton):
 def price_of_retry(job: "Job") -> str:
     """What it costs to try again, as a label: nothing while the provider may still have the picture."""
     model = preferences.table().models.get(job.request.model)
-    return "free" if job.is_waiting_there or model is None else model.price
+    return "free" if job.is_waiting_there or model is None else dollars(model.price_of(job.request.framing))
 
 
 def _preview(button: RenderingButton, context: bpy.types.Context, *, beside: bool) -> "Generator[str]":

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import bpy
 
-from . import obstacles, preferences, watch
+from . import model_panel, obstacles, preferences, start_picture, watch
 from .chips import draw_beside_prompt
 from .core.errors import InputError
 from .core.models import Model, Provider
@@ -14,10 +14,14 @@ from .faithfulness import draw_dial
 from .gallery_panel import History
 from .job_panel import STEP_ICONS, draw_job
 from .keep_panel import FLUXDEPTH_UL_keep, Keep
+from .loras import draw_sent_with
+from .model_panel import draw_estimates
 from .notices import draw_money, draw_notices
+from .prices import price_of
 from .project_panel import Project
 from .prompt import draw_prompt
 from .properties import framing_of, model_of, model_or_none, request_of
+from .properties import text as name_of
 from .restore import Restore
 from .result_panel import Compare, Result
 from .shot_panel import Shot
@@ -50,6 +54,7 @@ class _Main(Part):
             _draw_doors(layout, context, model.provider)
         column = layout.column()
         draw_prompt(column, context)
+        draw_sent_with(column, context, model)
         draw_beside_prompt(column, context)
         column.prop(settings, "model", text="")
         draw_dial(column, context)
@@ -57,6 +62,7 @@ class _Main(Part):
             say(layout, context, obstacles.obstacle(context), "ERROR")
         elif model.warning:
             say(layout, context, model.warning, "INFO")
+        draw_estimates(layout, context, model)
         if problem := preferences.table_problem():
             say(layout, context, problem, "ERROR")
         _draw_generate(layout, context, model)
@@ -110,22 +116,6 @@ class _Camera(Part):
         _draw_size(layout, context)
 
 
-class _Model(Part):
-    bl_label = "Model Settings"
-    bl_options = {"DEFAULT_CLOSED"}
-
-    def draw(self, context: bpy.types.Context) -> None:
-        layout, settings = self.layout, context.scene.flux_depth
-        in_columns(layout, context)
-        _draw_choice(layout, settings, "seed", "Random")
-        for name in ("steps", "guidance", "safety_tolerance", "output_format", "prompt_upsampling"):
-            layout.prop(settings, name)
-        model = model_or_none(settings)
-        if model and model.finetune != "none":
-            layout.prop(settings, "finetune_id")
-            layout.prop(settings, "finetune_strength")
-
-
 class FLUXDEPTH_UL_jobs(bpy.types.UIList):
     """The newest pictures: what was asked, and how far it is"""
 
@@ -161,10 +151,11 @@ def _draw_doors(layout: bpy.types.UILayout, context: bpy.types.Context, provider
 def _draw_generate(layout: bpy.types.UILayout, context: bpy.types.Context, model: Model | None) -> None:
     column = layout.column()
     column.scale_y = 1.5
-    price = f"  ·  {model.price}" if model else ""
-    button = column.operator("flux_depth.generate", text=f"Generate{price}", icon="RENDER_STILL")
+    price = price_of(context.scene, model) if model else ""
+    text = f"Generate  ·  {price}" if price else "Generate"
+    button = column.operator("flux_depth.generate", text=text, icon="RENDER_STILL")
     if model:
-        button.shown_model, button.shown_price = model.id, model.price
+        button.shown_model, button.shown_price = model.id, price
     if not model or not preferences.has_key(model.provider):
         return
     if preferences.offline_reason(model.provider):
@@ -177,21 +168,13 @@ def _draw_disclosure(layout: bpy.types.UILayout, context: bpy.types.Context, sen
     say(layout, context, f"To {sent.host}" if sent.host else "To the sandbox, on this computer", "URL")
     shown = sent.picture, sent.picture_field, "Preview Clay" if sent.picture == "clay render" else "Preview Depth"
     say(layout, context, "The {} as “{}”, a PNG: {} shows it".format(*shown), "IMAGE_ZDEPTH")
+    if image := start_picture.image_of(context.scene, model):
+        say(layout, context, f"The start picture “{name_of(image, otherwise='?')}”, a PNG", "IMAGE_DATA")
     for name, value in sent.fields.items():
         say(layout, context, f"{name}: {value}", "DOT")
     if sent.key_header:
         say(layout, context, f"Your {model.provider.label} key, in the header {sent.key_header}", "KEYINGSET")
     say(layout, context, "Nothing else: no names, no folders, no scene, no statistics", "CHECKMARK")
-
-
-def _draw_choice(layout: bpy.types.UILayout, settings: bpy.types.PropertyGroup, name: str, otherwise: str) -> None:
-    """A value that may be left open."""
-    row = layout.row(heading=name.title())
-    row.prop(settings, f"use_{name}", text="")
-    if getattr(settings, f"use_{name}"):
-        row.prop(settings, name, text="")
-    else:
-        row.label(text=otherwise)
 
 
 def _draw_size(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
@@ -203,7 +186,8 @@ def _draw_size(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
     except InputError as error:
         say(layout, context, str(error), "ERROR")
         return
-    say(layout, context, f"{framing.crop_width} × {framing.crop_height} pixels", "IMAGE_DATA")
+    rounded = "" if model.sends_size else ", about: the provider chooses the size itself, and it is cut to the frame"
+    say(layout, context, f"{framing.crop_width} × {framing.crop_height} pixels{rounded}", "IMAGE_DATA")
 
 
 def _draw_status(header: bpy.types.Header, _context: bpy.types.Context) -> None:
@@ -222,7 +206,7 @@ def _panel(space: type, part: type[Part], number: int) -> type:
 
 PARTS = (
     *(_Main, _Jobs, Variations, Shot, History),
-    *(Depth, _Camera, _Model),
+    *(Depth, _Camera, model_panel.Model),
     *(Result, Compare, Keep, Project, Restore, _Sent),
 )
 classes = (

@@ -3,11 +3,12 @@
 from functools import cache
 
 import bpy
-from bpy.props import BoolProperty, EnumProperty, FloatProperty, StringProperty
+from bpy.props import BoolProperty, CollectionProperty, EnumProperty, FloatProperty, StringProperty
 
 from . import preferences, watch
 from .core.models import Provider
 from .drawing import say
+from .extra_fields import FLUXDEPTH_PG_extra
 
 LOST_WITH_IT = (
     "Blender deletes that folder when the extension is uninstalled: the journal, what is on its way, and pictures of "
@@ -78,6 +79,7 @@ class FLUXDEPTH_AP_preferences(bpy.types.AddonPreferences):
         precision=2,
     )
     folder: StringProperty(name="Folder", description="Where finished pictures are written", subtype="DIR_PATH")
+    extras: CollectionProperty(type=FLUXDEPTH_PG_extra, options={"HIDDEN"})
 
     def draw(self, _context: bpy.types.Context) -> None:
         """Keys first: without one only the sandbox works."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from inspect import get_annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
@@ -11,8 +12,8 @@ from bpy.props import BoolProperty, EnumProperty, IntProperty
 
 from . import preferences, prompt
 from .core import faithfulness
-from .faithfulness import FLUXDEPTH_PG_shape
-from .properties import FLUXDEPTH_PG_settings, model_id_of, prompt_of
+from .faithfulness import FLUXDEPTH_PG_shape, guidance_of
+from .properties import FLUXDEPTH_PG_settings, model_id_of, prompt_of, switch_model
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,6 +27,8 @@ DIALS = (
     "settings.model_id",
     "settings.steps",
     "settings.guidance",
+    "settings.strength",
+    "settings.control_strength",
     "settings.prompt_upsampling",
     "settings.output_format",
     "settings.megapixels",
@@ -65,6 +68,9 @@ class Look(NamedTuple):
     notes: list[str]
     """What of it is left out, and why."""
 
+    values: dict[str, Value]
+    """All that it sets, what is so already too: another model brings dials of its own."""
+
 
 def look(scene: bpy.types.Scene, preset: Preset) -> Look:
     """What the preset would change in this scene."""
@@ -77,6 +83,7 @@ def look(scene: bpy.types.Scene, preset: Preset) -> Look:
         [change for change in changes if not _is_same(change.value, _now(scene, change.place))],
         "" if ending.casefold() in prompt_of(scene.flux_depth).casefold() else ending,
         notes,
+        {place: value for place, value in values.items() if place != ENDING},
     )
 
 
@@ -121,7 +128,8 @@ def _fits(place: str, value: Value) -> bool:
 
 def _declared(place: str) -> Any:
     owner, name = place.split(".")
-    return OWNERS[owner].__annotations__[name]
+    declared = map(get_annotations, OWNERS[owner].__mro__)
+    return next(properties[name] for properties in declared if name in properties)
 
 
 def _label(place: str) -> str:
@@ -162,9 +170,16 @@ def apply(scene: bpy.types.Scene, seen: Look) -> None:
     """Set what was shown, and nothing else."""
     if seen.ending:
         prompt.append(scene, seen.ending)  # first: it may be refused
-    for change in seen.changes:
-        owner, name = change.place.split(".")
-        setattr(scene.flux_depth if owner == "settings" else scene.flux_depth_shape, name, change.value)
+    for place in sorted(seen.values, key=lambda place: place != "settings.model_id"):
+        _set(scene, place, seen.values[place])
+
+
+def _set(scene: bpy.types.Scene, place: str, value: Value) -> None:
+    owner, name = place.split(".")
+    if name == "model_id":
+        switch_model(scene.flux_depth, str(value))
+    else:
+        setattr(scene.flux_depth if owner == "settings" else scene.flux_depth_shape, name, value)
 
 
 def of_scene(scene: bpy.types.Scene) -> dict[str, Value]:
@@ -198,6 +213,7 @@ def _dial(scene: bpy.types.Scene, changes: list[Change]) -> str:
     """From which stop to which, where these changes move the dial."""
     before: dict[str, Any] = {place: _now(scene, place) for place in DIAL}
     after = before | {change.place: change.value for change in changes if change.place in DIAL}
-    stops = [faithfulness.stop_at(*values.values()) for values in (before, after)]
+    dial = guidance_of(scene.flux_depth)
+    stops = [faithfulness.stop_at(*values.values(), dial=dial) for values in (before, after)]
     names = [stop.label if stop else "Custom" for stop in stops]
     return " → ".join(names) if names[0] != names[1] else ""

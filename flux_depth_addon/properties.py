@@ -40,14 +40,15 @@ def _model_items(_settings: object, _context: object) -> list[tuple[str, str, st
 def _items() -> list[tuple[str, str, str, int]]:
     # Blender keeps no reference to these texts, so they must stay alive here.
     return [
-        (model.id, menu_label(model), f"{model.price} a picture. {model.warning}", number)
+        (model.id, menu_label(model), model.warning or model.note, number)
         for number, model in enumerate(preferences.table().models.values())
     ]
 
 
 def menu_label(model: Model) -> str:
-    """What a menu calls it: with its provider, where there is one."""
-    return f"{model.provider.label}: {model.label}" if model.provider.key_header else model.label
+    """What a menu calls it: with its provider, where there is one, its price, and whether its maker retired it."""
+    named = model.label if model.provider.is_ours else f"{model.provider.label}: {model.label}"
+    return f"{named}  ·  {model.price}{'  ·  retired' * bool(model.retired)}"
 
 
 def _get_model(settings: "FLUXDEPTH_PG_settings") -> int:
@@ -67,6 +68,8 @@ def switch_model(settings: "FLUXDEPTH_PG_settings", model_id: str) -> None:
     """
     new = preferences.table()[model_id]
     dials.carry(settings, model_or_none(settings), new)
+    if settings.output_format not in new.formats:
+        settings.output_format = new.formats[0]
     settings.model_id = new.id
 
 
@@ -108,7 +111,11 @@ class FLUXDEPTH_PG_settings(dials.Dials, bpy.types.PropertyGroup):
     output_format: EnumProperty(
         name="Format",
         description="What the provider sends",
-        items=[("png", "PNG", "Lossless"), ("jpeg", "JPEG", "Smaller, with compression artefacts")],
+        items=[
+            ("png", "PNG", "Lossless"),
+            ("jpeg", "JPEG", "Smaller, with compression artefacts"),
+            ("webp", "WebP", "Smaller, with few compression artefacts"),
+        ],
     )
     finetune_id: StringProperty(name="Fine-tune ID", description="The id of a fine-tune trained in your own account")
     use_near: BoolProperty(name="Set Near", description="Off: the nearest depth in view, outliers left out")
@@ -282,30 +289,33 @@ def request_of(
 ) -> "Request":
     """The request that the context's scene makes; raises InputError for what cannot be asked.
 
-    Of its own camera, at its own frame, to its own model, unless others are named.
+    Of its own camera, at its own frame, to its own model, unless others are named. Its start picture is not read yet:
+    `start_picture.Starts` does that.
     """
-    from . import capture
+    from . import capture, extra_fields, loras, start_picture
     from .core.request import Request, check
 
     scene, settings = context.scene, context.scene.flux_depth
     model = model or model_of(settings)
     camera = camera or camera_of(scene) or capture.camera_of(scene)
     finetune_id = text(settings, "finetune_id").strip() if model.finetune != "none" else ""
+    start = start_picture.mark_of(scene, model)
+    without = {"finetune_strength": not finetune_id, "strength": not start}
     request = Request(
-        prompt=prompt_of(settings),
+        prompt=loras.sent_prompt(scene, model),
         model=model.id,
         framing=framing_of(scene, model, camera),
         depth=depth_settings_of(scene),
         engine=choice_of(settings, "engine"),
         control=choice_of(settings, "control"),
         seed=settings.seed if settings.use_seed else None,
-        steps=settings.steps,
-        guidance=settings.guidance,
-        safety_tolerance=settings.safety_tolerance,
-        prompt_upsampling=settings.prompt_upsampling,
-        output_format=choice_of(settings, "output_format"),
+        prompt_upsampling=settings.prompt_upsampling if model.prompt_upsampling else None,
+        output_format=choice_of(settings, "output_format") if len(model.formats) > 1 else model.formats[0],
         finetune_id=finetune_id,
-        finetune_strength=settings.finetune_strength if finetune_id else None,
+        loras=loras.loras_of(scene, model),
+        start=start,
+        extra=extra_fields.fields_of(model),
+        **dials.asked_of(settings, model, without=without),
         blend=Path(bpy.data.filepath).name,
         scene=scene.name,
         view_layer=context.view_layer.name,

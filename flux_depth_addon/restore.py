@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import bpy
 from bpy.props import StringProperty
 
-from . import preferences, prompt
+from . import loras, preferences, prompt
 from .button import Button, failure
 from .core.errors import InputError
 from .core.framing import MEGAPIXEL, fit
 from .drawing import MOST_LETTERS, Part, distance, in_pixels, letter_size, lines, one_line, say
-from .properties import UNREADABLE, camera_of, model_id_of, prompt_of, text
+from .properties import UNREADABLE, camera_of, model_id_of, model_or_none, prompt_of, switch_model, text
 
 if TYPE_CHECKING:
     from bpy.stub_internal.rna_enums import OperatorReturnItems
@@ -34,7 +34,7 @@ WIDTH = 420
 SHOWN_LINES = 8
 PLAIN = (
     *("control", "steps", "guidance", "safety_tolerance", "prompt_upsampling", "output_format", "finetune_strength"),
-    "engine",
+    *("strength", "control_strength", "engine"),
 )
 """Dials that a request and a scene call by the same name. Of these None is what the provider chose itself."""
 
@@ -56,6 +56,8 @@ def apply(scene: bpy.types.Scene, request: Request) -> list[str]:
     """
     if not scene.is_editable:
         raise InputError("The scene is linked from another file, and its settings with it: nothing was restored.")
+    if request.model in preferences.table().models:  # before the rest: it brings its own dials
+        switch_model(scene.flux_depth, request.model)
     found, kept = changes(scene, request)
     for change in found:
         for name, value in change.values.items():
@@ -88,6 +90,8 @@ def _wanted(scene: bpy.types.Scene, request: Request) -> Iterator[dict[str, Any]
     yield from ({name: value} for name in PLAIN if (value := getattr(request, name)) is not None)
     if model and model.finetune != "none":
         yield {"finetune_id": request.finetune_id}
+    if model and model.loras:
+        yield {"rows": loras.found_again(scene, request.loras)}
     for end in ("near", "far"):
         value = getattr(request.depth, end)
         yield {f"use_{end}": False} if value is None else {f"use_{end}": True, end: value / metres(scene)}
@@ -103,6 +107,8 @@ def _differences(scene: bpy.types.Scene, request: Request) -> Iterator[str]:
     """What no setting can bring back."""
     if request.model not in preferences.table().models:
         yield f"The model “{_cut(request.model)}” is not in the table of models: choose one."
+    if request.start:
+        yield "It was painted over a start picture, which is not brought back: choose one."
     if request.camera and not _camera(scene, request):
         yield f"There is no camera “{_cut(request.camera)}” in this scene: the camera stays."
 
@@ -130,7 +136,8 @@ def _megapixels(scene: bpy.types.Scene, request: Request) -> Iterator[float]:
 
 def _owner(scene: bpy.types.Scene, name: str) -> Any:
     """Who holds a setting."""
-    return scene.flux_depth if name in scene.flux_depth.bl_rna.properties else scene.flux_depth_shape
+    owners = (scene.flux_depth, scene.flux_depth_shape, loras.settings_of(scene))
+    return next(owner for owner in owners if name in owner.bl_rna.properties)
 
 
 def _setting(scene: bpy.types.Scene, name: str) -> Any:
@@ -147,12 +154,17 @@ def _get(scene: bpy.types.Scene, name: str) -> Any:
             return model_id_of(settings)
         case "finetune_id":
             return text(settings, name)
+        case "rows":
+            model = model_or_none(settings)
+            return loras.loras_of(scene, model) if model else ()
     return getattr(_owner(scene, name), name)
 
 
 def _set(scene: bpy.types.Scene, name: str, value: Any) -> None:
     if name == "prompt":
         prompt.put(scene, value)
+    elif name == "rows":
+        loras.put(scene, value)
     else:
         setattr(_owner(scene, name), name, value)
 
@@ -178,11 +190,14 @@ def _fits(scene: bpy.types.Scene, name: str, value: Any) -> bool:
 
 
 def _label(scene: bpy.types.Scene, name: str) -> str:
-    return "Model" if name == "model_id" else _setting(scene, name.removeprefix("use_")).name
+    named = {"model_id": "Model", "rows": "LoRAs"}
+    return named.get(name) or _setting(scene, name.removeprefix("use_")).name
 
 
 def _shown(scene: bpy.types.Scene, values: dict[str, Any]) -> str:
     """Settings that belong together, in words."""
+    from .core.loras import worded_loras
+
     name, value = list(values.items())[-1]
     switch = values.get(f"use_{name.removeprefix('use_')}", True)
     setting = _setting(scene, name)
@@ -197,6 +212,8 @@ def _shown(scene: bpy.types.Scene, values: dict[str, Any]) -> str:
             return distance(scene, value) if setting.subtype == "DISTANCE" else f"{value:.4g}"
         case "POINTER":
             return text(value) if value else "the scene's own"
+        case "COLLECTION":
+            return worded_loras(value) or "none"
     if name == "model_id" and (model := preferences.table().models.get(value)):
         return f"{model.provider.label}: {model.label}"
     return str(value) or "none"

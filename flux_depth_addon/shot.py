@@ -16,8 +16,9 @@ import bpy
 from bpy.app.handlers import persistent
 from bpy.props import BoolProperty, FloatProperty, IntProperty, PointerProperty, StringProperty
 
-from . import output, preferences, watch, windows
+from . import output, preferences, prices, watch, windows
 from .core.errors import InputError
+from .core.models import dollars
 from .properties import MAX_SEED, request_of, text
 
 if TYPE_CHECKING:
@@ -146,9 +147,12 @@ def to_paint(scene: bpy.types.Scene, standing: Standing) -> list[int]:
     return [frame for frame in frames if frame >= first] if first else frames
 
 
-def price_of(model: Model, number: int) -> str:
-    """The price of so many frames as a label: $2.30, or free."""
-    return f"${model.price_usd * number:.2f}" if model.price_usd else "free"
+def price_of(scene: bpy.types.Scene, model: Model, number: int) -> str:
+    """The price of so many frames as a label: $2.304, or free; of each of them where the scene has no size."""
+    try:
+        return dollars(round(prices.usd_of(scene, model) * number, 6))
+    except InputError:
+        return f"{number} × {model.price}"
 
 
 def is_locked(shot: FLUXDEPTH_PG_shot) -> bool:

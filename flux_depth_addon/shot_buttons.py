@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, cast
 
 import bpy
 
-from . import depth_preview, obstacles, output, preferences, shot, watch
+from . import depth_preview, obstacles, output, preferences, shot, start_picture, watch
 from .button import Button, PaidButton, RenderingButton
 from .core.errors import InputError
 from .properties import camera_of, depth_settings_of, model_of, model_or_none
@@ -72,7 +72,7 @@ class FLUXDEPTH_OT_generate_shot(PaidButton, RenderingButton):
         if model is None or standing is None or not model.price_usd:
             return ""
         number = len(shot.to_paint(context.scene, standing))
-        return f"{number} frames cost {shot.price_of(model, number)} with {model.label}."
+        return f"{number} frames cost {shot.price_of(context.scene, model, number)} with {model.label}."
 
     def execute(self, context: bpy.types.Context) -> set[OperatorReturnItems]:
         """A script's call, or the end of Blender's own question, which lets no operator wait."""
@@ -89,6 +89,7 @@ class FLUXDEPTH_OT_generate_shot(PaidButton, RenderingButton):
             FLUXDEPTH_OT_generate_shot._busy = False
 
     def _work(self, context: bpy.types.Context, *, beside: bool) -> Generator[str]:
+        from .core import start
         from .core.shot import lock
 
         scene, model = context.scene, model_of(context.scene.flux_depth)
@@ -97,10 +98,12 @@ class FLUXDEPTH_OT_generate_shot(PaidButton, RenderingButton):
         self.check_shown(model, told_price(scene, standing))
         origin = output.origin()
         output.writable(standing.folder.parent)
-        shared = yield from _shared(context, standing, beside=beside)
+        starts = start_picture.Starts(scene)
+        shared = yield from _shared(context, standing, starts, beside=beside)
         plan = _planned(standing.folder, frames, shared, anew=shot.settings_of(scene).anew)
-        entries = yield from _entries(context, standing.folder, plan.missing, shared, beside=beside)
+        entries = yield from _entries(context, standing.folder, plan.missing, shared, starts, beside=beside)
         # only now: whoever broke off may begin it otherwise
+        start.keep(standing.folder, starts.of(shared))
         lock(standing.folder, shared, standing.frames, anew=_is_whole_anew(scene))
         for job in watch.journal().add_many(entries, origin=origin, cap_usd=preferences.cap()):
             watch.follow(job)
@@ -157,7 +160,7 @@ def told_price(scene: bpy.types.Scene, standing: shot.Standing) -> str:
     """What a click would cost, as the button says it and passes it on."""
     model = model_of(scene.flux_depth)
     number = len(shot.to_paint(scene, standing))
-    return f"{shot.price_of(model, number)} for {number} frame{'s' * (number != 1)}"
+    return f"{shot.price_of(scene, model, number)} for {number} frame{'s' * (number != 1)}"
 
 
 def _looked(scene: bpy.types.Scene) -> shot.Standing:
@@ -174,11 +177,13 @@ def _is_whole_anew(scene: bpy.types.Scene) -> bool:
     return own.anew and not own.use_resume
 
 
-def _shared(context: bpy.types.Context, standing: shot.Standing, *, beside: bool) -> Generator[str, None, Request]:
+def _shared(
+    context: bpy.types.Context, standing: shot.Standing, starts: start_picture.Starts, *, beside: bool
+) -> Generator[str, None, Request]:
     """What all frames share: as the shot was begun, or found now. Raises InputError."""
     from .core.shot import random_seed, settled
 
-    asked = shot.shared_of(context)
+    asked = starts.given(shot.shared_of(context))
     if held := settled(standing.folder, asked, anew=_is_whole_anew(context.scene)):
         return held
     depth = asked.depth
@@ -239,7 +244,13 @@ def _unknown(plan: Plan, folder: Path) -> str:
 
 
 def _entries(
-    context: bpy.types.Context, folder: Path, frames: list[int], shared: Request, *, beside: bool
+    context: bpy.types.Context,
+    folder: Path,
+    frames: list[int],
+    shared: Request,
+    starts: start_picture.Starts,
+    *,
+    beside: bool,
 ) -> Generator[str, None, list[Entry]]:
     """What is to be sent: rendered one frame a step. The very same picture, from the journal, needs no sending."""
     from .control_picture import as_sent
@@ -248,7 +259,7 @@ def _entries(
     from .core.shot import path_of
     from .shot_range import named, request_at
 
-    entries, price = [], preferences.table()[shared.model].price_usd
+    entries, price = [], preferences.table()[shared.model].price_of(shared.framing)
     scene = context.scene
     for number, frame in enumerate(frames, 1):
         view = depth_preview.view_of_request(scene, replace(shared, frame=float(frame)))
@@ -257,7 +268,7 @@ def _entries(
             z = yield from _rendered(view, f"Frame {frame}, {number} of {len(frames)}", beside=beside)
             control, request, _verdict = as_sent(z, request)
         if shot.settings_of(scene).anew or not known(watch.journal(), request, control, path):
-            entries.append(Entry(request, control, price, path))
+            entries.append(Entry(request, control, price, path, starts.of(request)))
     return entries
 
 

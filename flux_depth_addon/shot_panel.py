@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import bpy
 
-from . import obstacles, preferences, shot
+from . import obstacles, preferences, shot, start_picture
 from .drawing import Part, in_columns, is_narrow, say
 from .properties import model_or_none
 from .shot_buttons import told_price
@@ -32,7 +32,15 @@ class Shot(Part):
         _draw_resume(layout, context, own)
         layout.prop(own, "anew")
         say(layout, context, HONEST, "INFO")
+        _draw_start(layout, context)
         _draw_standing(layout, context)
+
+
+def _draw_start(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
+    model = model_or_none(context.scene.flux_depth)
+    if model and (image := start_picture.image_of(context.scene, model)):
+        which = ": of the sequence, the frame that Blender shows now" if start_picture.moves(image) else ""
+        say(layout, context, f"Every frame starts from the same picture{which}", "INFO")
 
 
 def _draw_frames(layout: bpy.types.UILayout, context: bpy.types.Context, own: shot.FLUXDEPTH_PG_shot) -> None:
@@ -92,7 +100,7 @@ def _draw_generate(
     own, number = shot.settings_of(context.scene), len(shot.to_paint(context.scene, standing))
     column = layout.column()
     column.scale_y = 1.3
-    words = f"{number} {'Anew' if own.anew else 'Missing'}  ·  {shot.price_of(model, number)}"
+    words = f"{number} {'Anew' if own.anew else 'Missing'}  ·  {shot.price_of(context.scene, model, number)}"
     words = words if is_narrow(context) else f"Generate {words}"
     button = column.operator("flux_depth.generate_shot", text=words, icon="RENDER_ANIMATION")
     button.shown_model, button.shown_price = model.id, told_price(context.scene, standing)

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import bpy
 
-from . import depth_preview, output, preferences, staleness
+from . import depth_preview, loras, output, preferences, staleness, start_picture
 from .core.errors import InputError
-from .properties import framing_of, request_of
+from .properties import request_of
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -27,6 +27,7 @@ class Take(NamedTuple):
 
     view: depth_preview.View
     requests: list[Request]
+    starts: start_picture.Starts
 
     @property
     def place(self) -> str:
@@ -40,24 +41,24 @@ def takes_of(context: bpy.types.Context, grid: Grid) -> list[Take]:
     from .core.request import check
 
     scene, takes = context.scene, dict[depth_preview.View, Take]()
+    starts = start_picture.Starts(scene)
     first = capture.camera_of(scene, grid.stands[0].camera)
     sound = {model.id: request_of(context, camera=first, model=model) for model in grid.models}
     for cell in grid.cells():
-        request = _request(scene, sound[cell.model.id], cell)
+        request = starts.given(_request(scene, sound[cell.model.id], cell, grid))
         check(request, cell.model)
         view = depth_preview.view_of_request(scene, request)
-        takes.setdefault(view, Take(view, [])).requests.append(request)
+        takes.setdefault(view, Take(view, [], starts)).requests.append(request)
     for view, take in takes.items():
         camera = capture.camera_of(scene, take.requests[0].camera)
         capture.check(scene, camera, view.view_layer, view.framing, view.engine)
     return list(takes.values())
 
 
-def _request(scene: bpy.types.Scene, sound: Request, cell: Cell) -> Request:
-    from . import capture
-
-    framing = framing_of(scene, cell.model, capture.camera_of(scene, cell.stand.camera))
-    asked = replace(sound, prompt=cell.prompt, seed=cell.seed, framing=framing)
+def _request(scene: bpy.types.Scene, sound: Request, cell: Cell, grid: Grid) -> Request:
+    framing = grid.sizes[cell.stand.camera, cell.model.id]
+    prompt = loras.sent_prompt(scene, cell.model, cell.prompt)
+    asked = replace(sound, prompt=prompt, seed=cell.seed, framing=framing)
     return replace(asked, camera=cell.stand.camera, frame=float(cell.frame), camera_matrix=())
 
 
@@ -112,5 +113,12 @@ def _entries(take: Take, z: ndarray, folder: Path) -> list[Entry]:
     noted = replace(staleness.marked(noted, scene), camera_matrix=matrix)  # a take is of one camera at one frame
     requests = [like(noted, request) for request in take.requests]
     return [
-        Entry(request, control, table[request.model].price_usd, output.path_in(folder, request)) for request in requests
+        Entry(
+            request,
+            control,
+            table[request.model].price_of(request.framing),
+            output.path_in(folder, request),
+            take.starts.of(request),
+        )
+        for request in requests
     ]

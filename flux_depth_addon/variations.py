@@ -16,11 +16,12 @@ from bpy.props import (
 
 from . import obstacles, preferences
 from .core.errors import InputError
-from .properties import UNREADABLE, camera_of, menu_label, model_id_of, model_of, prompt_of, text
+from .properties import UNREADABLE, camera_of, framing_of, menu_label, model_id_of, model_of, prompt_of, text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from .core.framing import Framing
     from .core.grid import Grid, Stand
     from .core.models import Model
 
@@ -37,7 +38,7 @@ def _items(form: FLUXDEPTH_PG_variations, _context: object) -> list[tuple[str, s
     rows = enumerate(list(preferences.table().models.values())[:MAX_MODELS])
     chosen = _chosen_models(form) if form else set()
     found = [
-        (model.id, menu_label(model), f"{model.price} a picture. {model.warning}", 1 << number)
+        (model.id, menu_label(model), model.warning or model.note, 1 << number)
         for number, model in rows
         if model.id in chosen or preferences.has_key(model.provider)
     ]
@@ -158,14 +159,21 @@ def grid_of(context: bpy.types.Context, first_seed: int | None = None) -> Grid:
     scene, form, settings = context.scene, form_of(context.scene), context.scene.flux_depth
     first = settings.seed if settings.use_seed else first_seed or 1
     others = (text(row, "prompt").strip() for row in form.prompts[:MAX_PROMPTS])
+    stands, models = list(_stands(context)), _models(scene)
     grid = Grid(
-        stands=list(_stands(context)),
-        models=_models(scene),
+        stands=stands,
+        models=models,
         prompts=list(dict.fromkeys([prompt_of(settings), *filter(None, others)])),
         seeds=seeds_from(first, form.seeds),
+        sizes=_sizes(scene, stands, models),
     )
     check(grid)
     return grid
+
+
+def _sizes(scene: bpy.types.Scene, stands: list[Stand], models: list[Model]) -> dict[tuple[str, str], Framing]:
+    cameras: dict[str, Any] = {stand.camera: scene.objects.get(stand.camera) for stand in stands}
+    return {(name, model.id): framing_of(scene, model, camera) for name, camera in cameras.items() for model in models}
 
 
 def _models(scene: bpy.types.Scene) -> list[Model]:

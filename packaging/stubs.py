@@ -11,7 +11,7 @@ from pathlib import Path
 ADDED = {
     "Scene(ID, bpy_struct)": "flux_depth: FLUXDEPTH_PG_settings\n    flux_depth_keep: FLUXDEPTH_PG_keep\n"
     "    flux_depth_shape: FLUXDEPTH_PG_shape\n    flux_depth_shot: FLUXDEPTH_PG_shot\n"
-    "    flux_depth_variations: typing.Any",
+    "    flux_depth_variations: typing.Any\n    flux_depth_loras: typing.Any\n    flux_depth_start: typing.Any",
     "Object(ID, bpy_struct)": "flux_depth_camera: typing.Any",
     "WindowManager(ID, bpy_struct)": "flux_depth_job: int\n    flux_depth_live: bool\n    flux_depth_range: bool\n"
     "    flux_depth_jobs: bpy_prop_collection_idprop[FLUXDEPTH_PG_job]\n    flux_depth_compare: FLUXDEPTH_PG_compare\n"

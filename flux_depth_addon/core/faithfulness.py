@@ -18,8 +18,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-__all__ = ["DEFAULT", "STOPS", "Stop", "stop_at"]
+if TYPE_CHECKING:
+    from .models import Dial
+
+__all__ = ["DEFAULT", "STOPS", "Stop", "guidance_at", "stop_at"]
 
 
 @dataclass(frozen=True)
@@ -59,10 +63,22 @@ DEFAULT = "close"
 """What a new scene is set to: the map as it is."""
 
 
-def stop_at(guidance: float, detail: float, blur: float, gamma: float) -> Stop | None:
-    """The stop that these values are, or None where somebody set them otherwise."""
-    given = (guidance, detail, blur, gamma)
-    return next((stop for stop in STOPS if all(map(_same, stop.values, given))), None)
+USUAL = 15.0
+"""The guidance that the models have as their own on whose scale the stops are."""
+
+
+def guidance_at(stop: Stop, dial: Dial | None) -> float | None:
+    """The stop's guidance on a model's own scale, in proportion to its own; None for a model that has no guidance."""
+    if dial is None:
+        return None
+    return float(f"{min(max(stop.guidance * dial.default / USUAL, dial.low), dial.high):.3g}")
+
+
+def stop_at(guidance: float, detail: float, blur: float, gamma: float, *, dial: Dial | None) -> Stop | None:
+    """The stop that these values are for a model with that guidance, or None where somebody set them otherwise."""
+    given = (detail, blur, gamma)
+    shaped = (stop for stop in STOPS if all(map(_same, stop.values[1:], given)))
+    return next((stop for stop in shaped if dial is None or _same(guidance_at(stop, dial) or 0.0, guidance)), None)
 
 
 def _same(one: float, other: float) -> bool:

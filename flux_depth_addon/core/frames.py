@@ -78,7 +78,15 @@ def _taken_over(journal: Journal, path: Path, shared: Request, model: Model, bas
     claimed = claim.read(path)
     if claimed is None or not claimed.is_waiting_there or claimed.sent_to != base:
         return None  # no key of ours goes to an address that only the claim names
-    new = new_job(journal.folder, shared, price_usd=model.price_usd, base=base, output=path, timeout=timeout, origin="")
+    new = new_job(
+        journal.folder,
+        shared,
+        price_usd=model.price_of(shared.framing),
+        base=base,
+        output=path,
+        timeout=timeout,
+        origin="",
+    )
     journal.take_over(fetched(claimed, new))
     here = journal.get(claimed.id)
     if here.output != path or here.step is Step.DONE:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
 from .errors import BudgetError, InputError
-from .framing import Limits
-from .models import Model
+from .framing import Framing, Limits
+from .models import Model, dollars
 from .request import MAX_PROMPT, MAX_SEED
 
 __all__ = [
@@ -59,6 +59,8 @@ class Grid:
     models: Sequence[Model]
     prompts: Sequence[str]
     seeds: Sequence[int]
+    sizes: Mapping[tuple[str, str], Framing]
+    """By camera and model's id, what a picture of theirs measures."""
 
     @property
     def views(self) -> int:
@@ -78,8 +80,12 @@ class Grid:
     @property
     def price_usd(self) -> float:
         """What all of them cost, as the table of models expects."""
-        each = sum(model.price_usd for model in self.models)
-        return round(self.views * len(self.prompts) * len(self.seeds) * each, 6)
+        each = sum(
+            len(stand.frames) * model.price_of(self.sizes[stand.camera, model.id])
+            for stand in self.stands
+            for model in self.models
+        )
+        return round(len(self.prompts) * len(self.seeds) * each, 6)
 
     @property
     def words(self) -> str:
@@ -130,14 +136,6 @@ def check_budget(grid: Grid, *, cap_usd: float | None, spent_usd: float) -> None
         remedy="take fewer, raise the limit in the preferences, or wait for next month",
         action="preferences",
     )
-
-
-def dollars(usd: float) -> str:
-    """As money is written, with thousandths where a price has them: $3.84, $0.096; or `free`."""
-    if not usd:
-        return "free"
-    whole, _, parts = f"{usd:,.4f}".partition(".")
-    return f"${whole}.{parts[:2]}{parts[2:].rstrip('0')}"
 
 
 def noted(prompt: str, note: str) -> str:

@@ -51,8 +51,11 @@ Rows = Mapping[str, Mapping[str, Mapping[str, Any]]]
 
 
 def dollars(usd: float) -> str:
-    """A price as a label: `$0.096`, or `free`."""
-    return f"${usd:.4g}" if usd else "free"
+    """As money is written, with thousandths where a price has them: $3.84, $0.096; or `free`."""
+    if not usd:
+        return "free"
+    whole, _, parts = f"{usd:,.4f}".partition(".")
+    return f"${whole}.{parts[:2]}{parts[2:].rstrip('0')}"
 
 
 @dataclass(frozen=True)

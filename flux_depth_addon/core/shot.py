@@ -73,7 +73,14 @@ ENDINGS = {b"\x89PNG\r\n\x1a\n": b"\x00\x00\x00\x00IEND\xaeB`\x82", b"\xff\xd8\x
 OWN = {"blend", "scene", "view_layer", "camera_matrix", "scene_mark", "frame", "map_near", "map_far", "provenance"}
 """What of a request may differ from frame to frame, or from computer to computer."""
 
-WORDS = {"framing": "size", "finetune_id": "fine-tune", "finetune_strength": "fine-tune strength"}
+WORDS = {
+    "framing": "size",
+    "finetune_id": "fine-tune",
+    "finetune_strength": "fine-tune strength",
+    "loras": "list of LoRAs",
+    "start": "start picture",
+    "extra": "set of extra fields",
+}
 
 
 def frames_between(start: int, end: int, step: int = 1) -> range:

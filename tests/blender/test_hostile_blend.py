@@ -444,7 +444,7 @@ def test_a_price_that_changed_after_it_was_shown_is_not_spent(hijacking, part, e
     bpy.app.driver_namespace["armed"] = True
     hijacking.frame_set(7)
     assert hijacking.flux_depth.model_id == "here:dear"
-    assert "has changed since it was drawn: it is $5 with Dear now" in press(**shown)
+    assert "has changed since it was drawn: it is $5.00 with Dear now" in press(**shown)
     assert not part("watch").jobs
     assert not endpoint.was_asked(0.5)
     assert button(drawn(part), "flux_depth.generate")[0] == "Generate  ·  $5"

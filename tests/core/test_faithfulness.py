@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from flux_depth_addon.core import models
 from flux_depth_addon.core.depth_map import DepthSettings, control_image, normalise, png
 from flux_depth_addon.core.errors import InputError
-from flux_depth_addon.core.faithfulness import DEFAULT, STOPS, stop_at
+from flux_depth_addon.core.faithfulness import DEFAULT, STOPS, guidance_at, stop_at
 from flux_depth_addon.core.framing import Limits, fit
 from flux_depth_addon.core.request import Request, fingerprint, from_json, to_json
 from flux_depth_addon.core.shape import LIMITS, shaped
@@ -25,6 +25,7 @@ from tests.core.fuzzing import effort
 
 Values = NDArray[np.float32]
 HEIGHT, WIDTH = 192, 256
+PRO = models.Dial(1.0, 100.0, 15.0)
 NEUTRAL = {"detail": 1.0, "blur": 0.0, "gamma": 1.0}
 
 
@@ -274,10 +275,23 @@ def test_every_stop_makes_another_map_or_asks_for_other_guidance() -> None:
 
 @pytest.mark.parametrize("stop", STOPS, ids=lambda stop: stop.name)
 def test_a_stop_is_found_again_in_single_precision(stop: object) -> None:
-    assert stop_at(*(float(np.float32(value)) for value in stop.values)) is stop
+    assert stop_at(*(float(np.float32(value)) for value in stop.values), dial=PRO) is stop
 
 
 def test_other_values_are_no_stop() -> None:
-    assert stop_at(15.0, 1.0, 0.0, 1.1) is None
-    assert stop_at(15.1, 1.0, 0.0, 1.0) is None
-    assert stop_at(nan, nan, nan, nan) is None
+    assert stop_at(15.0, 1.0, 0.0, 1.1, dial=PRO) is None
+    assert stop_at(15.1, 1.0, 0.0, 1.0, dial=PRO) is None
+    assert stop_at(nan, nan, nan, nan, dial=PRO) is None
+
+
+def test_a_stop_s_guidance_is_in_proportion_to_the_model_s_own_and_within_what_it_takes() -> None:
+    other = models.Dial(1.0, 6.0, 3.5)
+    assert [guidance_at(stop, other) for stop in STOPS] == [6.0, 3.5, 2.33, 1.4, 1.0]
+    assert [guidance_at(stop, PRO) for stop in STOPS] == [stop.guidance for stop in STOPS]
+    for stop in STOPS:
+        assert stop_at(guidance_at(stop, other) or 0.0, stop.detail, stop.blur, stop.gamma, dial=other) is stop
+
+
+def test_a_model_without_guidance_has_the_stops_by_their_shape_alone() -> None:
+    assert guidance_at(STOPS[0], None) is None
+    assert stop_at(99.0, *STOPS[0].values[1:], dial=None) is STOPS[0]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -12,19 +13,22 @@ import pytest
 from flux_depth_addon.core.batch import cancel_batch, sift, timeout_for, what_it_cost
 from flux_depth_addon.core.entry import Entry
 from flux_depth_addon.core.errors import BudgetError, InputError
+from flux_depth_addon.core.framing import Framing
 from flux_depth_addon.core.grid import Grid, Stand, check_budget, dollars, noted, parse_frames, seeds_from
 from flux_depth_addon.core.job import DEFAULT_TIMEOUT, Step
 from flux_depth_addon.core.journal import Journal
 from flux_depth_addon.core.models import Table
 from flux_depth_addon.core.request import MAX_PROMPT, MAX_SEED, Request
 
+FRAMING = Framing(1344, 768, 0, 6, 1344, 756)
 PAID = "cometapi:flux-pro-1-0-depth-finetuned"
 
 
 @pytest.fixture
 def grid(table: Table) -> Callable[..., Grid]:
     """One picture, with the given differences."""
-    one = Grid(stands=[Stand("Camera", (1,))], models=[table[PAID]], prompts=["a room"], seeds=[7])
+    sizes = defaultdict(lambda: FRAMING)
+    one = Grid(stands=[Stand("Camera", (1,))], models=[table[PAID]], prompts=["a room"], seeds=[7], sizes=sizes)
     return lambda **changes: replace(one, **changes)
 
 
@@ -45,6 +49,21 @@ def test_a_grid_is_every_combination_and_its_price_their_sum(grid: Callable[...,
     assert made.count == len(cells) == len(set(cells)) == 36
     assert made.price_usd == pytest.approx(18 * 0.096 + 18 * 0.05)
     assert made.captures == 3
+
+
+def test_each_camera_s_pictures_cost_what_they_measure(grid: Callable[..., Grid], table: Table) -> None:
+    by_size = replace(table[PAID], id="by size", per="megapixel", price_usd=0.04)
+    small, large = FRAMING, Framing(1440, 1440, 0, 0, 1440, 1440)
+    made = grid(
+        stands=[Stand("Left", (1, 2)), Stand("Right", (1,))],
+        models=[by_size, table[PAID]],
+        sizes={
+            ("Left", "by size"): small, ("Right", "by size"): large, ("Left", PAID): small, ("Right", PAID): large
+        },
+    )  # fmt: skip
+    assert (small.width * small.height, large.width * large.height) == (1032192, 2073600)
+    assert made.price_usd == pytest.approx(2 * 0.08 + 0.12 + 3 * 0.096)
+    assert made.words == "6 pictures  ·  $0.568"
 
 
 def test_what_shares_a_render_comes_together(grid: Callable[..., Grid]) -> None:
