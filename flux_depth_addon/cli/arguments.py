@@ -78,7 +78,7 @@ def _shared() -> argparse.ArgumentParser:
 
 def _painting() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(add_help=False)
-    parser.add_argument("--provider", metavar="{cometapi,bfl,sandbox}", help="default: cometapi")
+    parser.add_argument("--provider", metavar="NAME", help="as in the table of models; default: its first choice")
     parser.add_argument("--url", default="", metavar="BASE", help="a base address in place of the provider's own")
     parser.add_argument("--seed", type=int, metavar="N")
     parser.add_argument("--anew", action="store_true", help="pay again for what was painted with this very seed")
@@ -88,7 +88,12 @@ def _painting() -> argparse.ArgumentParser:
     parser.add_argument("--finetune-strength", type=float, metavar="X")
     parser.add_argument("--prompt-upsampling", action=argparse.BooleanOptionalAction)
     parser.add_argument("--safety-tolerance", type=int, metavar="N")
-    parser.add_argument("--output-format", choices=("png", "jpeg"))
+    parser.add_argument("--output-format", choices=("png", "jpeg", "webp"))
+    parser.add_argument("--start", type=Path, metavar="FILE", help="a picture that is painted over")
+    parser.add_argument("--strength", type=float, metavar="X", help="how far: 0 leaves it, 1 forgets it")
+    parser.add_argument("--control-strength", type=float, metavar="X", help="how much the control image counts")
+    parser.add_argument("--lora", action="append", default=[], metavar="PATH[=WEIGHT]", help="repeatable")
+    parser.add_argument("--extra", action="append", default=[], metavar="NAME=JSON", help="passed through; repeatable")
     parser.add_argument(
         "--provenance",
         choices=("picture", "sidecar", "mark"),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ..core import models
 from .outcome import NO_OUTCOME, check_writable, say, write
 from .scene import depth_settings, framing_of, looked_at, open_scene
 from .work import table_of
@@ -18,7 +17,8 @@ def run(arguments: argparse.Namespace) -> tuple[dict[str, Any], int]:
     from ..core.depth_map import png
 
     check_writable(arguments.output, {".png"})
-    model = table_of(arguments)[models.DEFAULT]
+    table = table_of(arguments)
+    model = table[table.default]
     scene, camera = open_scene(arguments)
     seen = looked_at(arguments, scene, camera, framing_of(arguments, scene, camera, model))
     picture, verdict = picture_of(seen, depth_settings(arguments))

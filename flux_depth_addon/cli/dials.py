@@ -6,11 +6,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..core.errors import InputError
+from ..core.faithfulness import guidance_at
 from .outcome import say
 from .work import table_of
 
 if TYPE_CHECKING:
     import argparse
+
+    from ..core.faithfulness import Stop
+    from ..core.models import Model
 
 OURS: dict[str, Any] = {
     "curve": "disparity",
@@ -18,8 +22,6 @@ OURS: dict[str, Any] = {
     "detail": 1.0,
     "blur": 0.0,
     "gamma": 1.0,
-    "provider": "cometapi",
-    "output_format": "png",
 }
 """What holds where nobody says anything."""
 
@@ -28,17 +30,39 @@ def complete(arguments: argparse.Namespace) -> None:
     """Fill in every dial that the arguments leave open. Raises InputError for a preset or a stop that is none."""
     stop = _stop(arguments.faithfulness) if arguments.faithfulness else {}
     preset = _preset(arguments) if arguments.preset else {}
-    for name, value in (OURS | preset | stop).items():
+    first = table_of(arguments).default.partition(":")[0]
+    arguments.unsaid = set[str]()
+    for name, value in (OURS | {"provider": first} | preset | stop).items():
         if name in arguments and getattr(arguments, name) is None:  # else said, or not of this verb
             setattr(arguments, name, value)
+            arguments.unsaid.add(name)
+
+
+def dials_of(arguments: argparse.Namespace, model: Model) -> dict[str, Any]:
+    """The dials as this model takes them: what was said goes to it as it is, what a preset or a stop sets, if it can.
+
+    None for what is left to the provider.
+    """
+    from ..core.models import DIALS
+
+    values = {name: getattr(arguments, name) for name in DIALS}
+    for name in arguments.unsaid.intersection(DIALS):
+        values[name] = values[name] if model.dial(name) else None
+    if "guidance" in arguments.unsaid and arguments.faithfulness:
+        values["guidance"] = guidance_at(_stop_of(arguments.faithfulness), model.guidance)
+    return values
 
 
 def _stop(name: str) -> dict[str, Any]:
+    return dict(zip(("guidance", "detail", "blur", "gamma"), _stop_of(name).values, strict=True))
+
+
+def _stop_of(name: str) -> Stop:
     from ..core.faithfulness import STOPS
 
     for stop in STOPS:
         if stop.name == name:
-            return dict(zip(("guidance", "detail", "blur", "gamma"), stop.values, strict=True))
+            return stop
     raise InputError(f"There is no stop “{name[:40]}”: choose one of {', '.join(stop.name for stop in STOPS)}.")
 
 

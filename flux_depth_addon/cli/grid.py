@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from .. import preferences, staleness, worker_process
 from ..core.errors import BudgetError, FluxDepthError, InputError
 from .outcome import check_writable, ended, say, write
-from .scene import check_names, framing_of, looked_at, opened, request_of
+from .scene import check_names, framing_of, looked_at, opened, request_of, started
 from .sheet import SUFFIXES, write_tiles
 from .work import client_for, folder_of, journal_of, model_of, table_of
 
@@ -66,6 +66,7 @@ def _models(arguments: argparse.Namespace, table: Table) -> list[Model]:
 
 
 def _grid(arguments: argparse.Namespace, scene: bpy.types.Scene, models: list[Model]) -> Grid:
+    from .. import capture
     from ..core.grid import Grid, seeds_from
     from ..core.request import MAX_SEED
 
@@ -75,7 +76,12 @@ def _grid(arguments: argparse.Namespace, scene: bpy.types.Scene, models: list[Mo
     prompts = list(dict.fromkeys(prompt.strip() for prompt in arguments.prompt))
     stands = list(_stands(arguments, scene))
     check_names(arguments.scene_file, scene)
-    return Grid(stands=stands, models=models, prompts=prompts, seeds=seeds_from(first, arguments.seeds))
+    sizes = {
+        (stand.camera, model.id): framing_of(arguments, scene, capture.camera_of(scene, stand.camera), model)
+        for stand in stands
+        for model in models
+    }
+    return Grid(stands=stands, models=models, prompts=prompts, seeds=seeds_from(first, arguments.seeds), sizes=sizes)
 
 
 def _stands(arguments: argparse.Namespace, scene: bpy.types.Scene) -> Iterator[Stand]:
@@ -181,7 +187,8 @@ def _entries(arguments: argparse.Namespace, scene: bpy.types.Scene, grid: Grid) 
                 replace(staleness.marked(request, scene), camera_matrix=capture.camera_matrix(scene, camera, frame)),
             )
         standing = like(noted, request)
-        yield Entry(standing, control, model.price_usd, path_in(folder, standing))
+        _request, start = started(arguments, standing)
+        yield Entry(standing, control, model.price_of(standing.framing), path_in(folder, standing), start)
 
 
 def _requests(arguments: argparse.Namespace, scene: bpy.types.Scene, grid: Grid) -> Iterator[tuple[Model, Request]]:
@@ -190,7 +197,7 @@ def _requests(arguments: argparse.Namespace, scene: bpy.types.Scene, grid: Grid)
 
     sound = {model.id: _sound(arguments, scene, grid, model) for model in grid.models}
     for cell in grid.cells():
-        request = _request(arguments, scene, sound[cell.model.id], cell)
+        request, _start = started(arguments, _request(sound[cell.model.id], cell, grid))
         check(request, cell.model)
         yield cell.model, request
 
@@ -202,10 +209,8 @@ def _sound(arguments: argparse.Namespace, scene: bpy.types.Scene, grid: Grid, mo
     return request_of(one, scene, capture.camera_of(scene, grid.stands[0].camera), model)
 
 
-def _request(arguments: argparse.Namespace, scene: bpy.types.Scene, sound: Request, cell: Cell) -> Request:
-    from .. import capture
-
-    framing = framing_of(arguments, scene, capture.camera_of(scene, cell.stand.camera), cell.model)
+def _request(sound: Request, cell: Cell, grid: Grid) -> Request:
+    framing = grid.sizes[cell.stand.camera, cell.model.id]
     asked = replace(sound, prompt=cell.prompt, seed=cell.seed, framing=framing)
     return replace(asked, camera=cell.stand.camera, frame=float(cell.frame), camera_matrix=())
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from .. import preferences, staleness, worker_process
 from ..core.errors import InputError
 from .outcome import check_writable, described, ended, say
-from .scene import looked_at, open_scene, request_of
+from .scene import looked_at, open_scene, request_of, started
 from .work import client_for, finish, journal_of, model_of, table_of
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ def run(arguments: argparse.Namespace) -> tuple[dict[str, Any], int]:
     model = model_of(arguments, table)
     client = client_for(arguments, table, model)
     scene, camera = open_scene(arguments)
-    request = staleness.marked(request_of(arguments, scene, camera, model), scene)
+    request, start = started(arguments, staleness.marked(request_of(arguments, scene, camera, model), scene))
     check(request, model)
     seen = looked_at(arguments, scene, camera, request.framing)
     control, request, verdict = as_sent(seen, request)
@@ -43,7 +43,8 @@ def run(arguments: argparse.Namespace) -> tuple[dict[str, Any], int]:
         job = journal.add(
             request,
             control,
-            price_usd=model.price_usd,
+            start=start,
+            price_usd=model.price_of(request.framing),
             base=base,
             output=arguments.output.absolute(),
             timeout=arguments.timeout,

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import bpy
 
 from ..core.errors import InputError
 from ..core.framing import fit
+from .dials import dials_of
 
 if TYPE_CHECKING:
     import argparse
@@ -95,8 +98,11 @@ def request_of(
     arguments: argparse.Namespace, scene: bpy.types.Scene, camera: bpy.types.Object, model: models.Model
 ) -> Request:
     from .. import capture
+    from ..core.extra import field_of
+    from ..core.loras import lora_of
     from ..core.request import Request
 
+    usual = "png" if "png" in model.formats else model.formats[0]
     return Request(
         prompt=arguments.prompt,
         model=model.id,
@@ -105,13 +111,12 @@ def request_of(
         engine=arguments.engine.upper(),
         control=arguments.control,
         seed=arguments.seed,
-        steps=arguments.steps,
-        guidance=arguments.guidance,
-        safety_tolerance=arguments.safety_tolerance,
         prompt_upsampling=arguments.prompt_upsampling or None,
-        output_format=arguments.output_format,
+        output_format=arguments.output_format or usual,
         finetune_id=arguments.finetune_id,
-        finetune_strength=arguments.finetune_strength,
+        loras=tuple(map(lora_of, arguments.lora)),
+        extra=tuple(map(field_of, arguments.extra)),
+        **dials_of(arguments, model),
         blend=arguments.scene_file.name,
         scene=scene.name,
         camera=camera.name,
@@ -119,3 +124,18 @@ def request_of(
         frame=scene.frame_current_final,
         provenance=arguments.provenance,
     )
+
+
+def started(arguments: argparse.Namespace, request: Request) -> tuple[Request, bytes]:
+    """The request with the mark of the start picture, and that picture at its size. Raises InputError."""
+    from ..core.start import mark_of
+
+    picture = _fitted(arguments.start, request.framing) if arguments.start else b""
+    return replace(request, start=mark_of(picture)), picture
+
+
+@lru_cache(maxsize=8)
+def _fitted(path: Path, framing: Framing) -> bytes:
+    from ..core.start import fitted, read
+
+    return fitted(read(path), framing)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from .. import preferences, worker_process
 from ..core.errors import InputError, UnknownSubmissionError
 from .outcome import NO_OUTCOME, check_writable, ended, report, say
-from .scene import open_scene, request_of
+from .scene import open_scene, request_of, started
 from .work import client_for, journal_of, model_of, table_of
 
 if TYPE_CHECKING:
@@ -41,9 +41,9 @@ def run(arguments: argparse.Namespace) -> tuple[dict[str, Any], int]:
     scene, camera = open_scene(arguments)
     frames = _frames(arguments, scene)
     check_writable(path_of(folder, frames[0]), {".png"})
-    shared = held or request_of(arguments, scene, camera, model)
+    shared, start = _begun(folder, held) if held else started(arguments, request_of(arguments, scene, camera, model))
     check(shared, model)
-    shared = _locked(arguments, folder, shared, scene, camera, frames)
+    shared = _locked(arguments, folder, shared, start, scene, camera, frames)
     outcome = {"folder": str(folder), "near": shared.depth.near, "far": shared.depth.far, "seed": shared.seed}
     if client is None:
         return NO_OUTCOME | outcome | {"step": "DONE", "frames": []}, 0
@@ -52,7 +52,7 @@ def run(arguments: argparse.Namespace) -> tuple[dict[str, Any], int]:
         stack.enter_context(_ended_gently())
         journal = stack.enter_context(journal_of(arguments))
         base = arguments.url or model.provider.base or stack.enter_context(worker_process.sandbox(table))
-        told, code = _Work(arguments, folder, shared, model, base, journal, client).done(scene, camera, wanted)
+        told, code = _Work(arguments, folder, shared, start, model, base, journal, client).done(scene, camera, wanted)
     return NO_OUTCOME | outcome | told, code
 
 
@@ -80,6 +80,15 @@ def _held(arguments: argparse.Namespace, folder: Path) -> Request | None:
     return held
 
 
+def _begun(folder: Path, held: Request) -> tuple[Request, bytes]:
+    """What the shot's folder holds besides, which any computer goes on with; what is passed through is told."""
+    from ..core.start import kept
+
+    for name, value in held.extra:
+        say(f"The shot sends the extra field {name!a}: {value!a}")
+    return held, kept(folder, held.start)
+
+
 def _frames(arguments: argparse.Namespace, scene: bpy.types.Scene) -> list[int]:
     from ..core.shot import begun_with, frames_between, frames_from
 
@@ -105,12 +114,14 @@ def _locked(
     arguments: argparse.Namespace,
     folder: Path,
     shared: Request,
+    start: bytes,
     scene: bpy.types.Scene,
     camera: bpy.types.Object,
     frames: list[int],
 ) -> Request:
     """The request with the shot's range and seed: as its folder has them, or found now and kept there."""
     from ..core.shot import FILE, going_on, lock, random_seed, settled
+    from ..core.start import keep
     from ..shot_range import found
 
     anew = arguments.anew and arguments.prompt and arguments.frame is None and arguments.resume_at is None
@@ -118,6 +129,7 @@ def _locked(
     if held is None:
         depth = shared.depth if shared.depth.near and shared.depth.far else found(shared, scene, camera, frames)
         whole = replace(shared, depth=depth, seed=shared.seed or random_seed())
+        keep(folder, start)
         held = lock(folder, whole, frames, anew=anew)
         say(f"Locked in {folder / FILE}: {held.depth.near:g} m to {held.depth.far:g} m, seed {held.seed}")
     return going_on(shared, held, folder.name)
@@ -131,13 +143,14 @@ class _Work:
         arguments: argparse.Namespace,
         folder: Path,
         shared: Request,
+        start: bytes,
         model: models.Model,
         base: str,
         journal: Journal,
         client: Client,
     ) -> None:
         self.arguments, self.folder, self.shared, self.model = arguments, folder, shared, model
-        self.base, self.journal, self.client = base, journal, client
+        self.start, self.base, self.journal, self.client = start, base, journal, client
         self.told: dict[int, dict[str, Any]] = {}
         self.code = 0
 
@@ -205,7 +218,7 @@ class _Work:
                 say(f"Frame {frame}: this very picture was painted already: it was copied, and nothing was sent")
                 self.told[frame] = NO_OUTCOME | {"frame": frame, "step": "DONE", "result": str(path)}
             else:
-                yield frame, Entry(request, control, self.model.price_usd, path)
+                yield frame, Entry(request, control, self.model.price_of(request.framing), path, self.start)
 
     def _finish(self, jobs: dict[int, Job]) -> None:
         from ..core.worker import finish
