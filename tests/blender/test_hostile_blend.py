@@ -447,7 +447,7 @@ def test_a_price_that_changed_after_it_was_shown_is_not_spent(hijacking, part, e
     assert "has changed since it was drawn: it is $5.00 with Dear now" in press(**shown)
     assert not part("watch").jobs
     assert not endpoint.was_asked(0.5)
-    assert button(drawn(part), "flux_depth.generate")[0] == "Generate  ·  $5"
+    assert button(drawn(part), "flux_depth.generate")[0] == "Generate  ·  $5.00"
 
 
 def test_what_changes_while_the_depth_is_rendered_changes_nothing_that_is_sent(hijacking, part, endpoint):
