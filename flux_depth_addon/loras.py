@@ -111,6 +111,7 @@ class FLUXDEPTH_UL_loras(bpy.types.UIList):
         _active_property: str,
     ) -> None:
         row = layout.row(align=True)
+        row.use_property_split = False
         row.prop(item, "use", text="")
         row.label(text=_named(item))
         if not is_narrow(context):

@@ -105,7 +105,13 @@ def _draw_dial(layout: bpy.types.UILayout, context: bpy.types.Context, model: "R
 def _draw_format(layout: bpy.types.UILayout, context: bpy.types.Context, model: "Row") -> None:
     if len(model.formats) < 2:
         return
-    row = layout.row(align=True, heading="" if is_narrow(context) else "Format")
+    parts = layout.column() if is_narrow(context) else layout.split(factor=0.4)
+    parts.use_property_split = False
+    if not is_narrow(context):
+        title = parts.row()
+        title.alignment = "RIGHT"
+        title.label(text="Format")
+    row = parts.row(align=True)
     for name in model.formats:
         row.prop_enum(context.scene.flux_depth, "output_format", name)
 
