@@ -90,6 +90,8 @@ ARROWS = {
     },
     "pace": {"database"},
     "batch": {"entry", "errors", "job", "journal", "pace", "request"},
+    "carried": {"models", "request"},
+    "nearest": {"carried", "framing", "models", "request"},
     "grid": {"errors", "framing", "models", "request"},
     "contact_sheet": {"errors", "job", "picture"},
     "report": {"addresses", "job"},

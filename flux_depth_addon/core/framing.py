@@ -30,6 +30,11 @@ class Limits:
     max_side: int = 1440
     max_megapixels: float = 1.0
 
+    def take(self, framing: Framing) -> bool:
+        """Whether a picture of that size is accepted."""
+        sides = framing.width, framing.height
+        return all(side % self.multiple == 0 and self.min_side <= side <= self.max_side for side in sides)
+
 
 @dataclass(frozen=True)
 class Framing:

@@ -163,9 +163,8 @@ def _complaints(request: Request, model: Model) -> Iterator[str]:
     yield from _lora_complaints(request, model)
     yield from _start_complaints(request, model)
     yield from _extra_complaints(request)
-    size, limits = (request.framing.width, request.framing.height), model.limits
-    if any(side % limits.multiple or not limits.min_side <= side <= limits.max_side for side in size):
-        yield f"{model.label} does not take {size[0]} × {size[1]} pixels: render the depth again for this model."
+    if not model.limits.take(size := request.framing):
+        yield f"{model.label} does not take {size.width} × {size.height} pixels: render the depth again for this model."
 
 
 def _dial_complaints(name: str, value: float | None, model: Model) -> Iterator[str]:
