@@ -6,11 +6,13 @@ import ast
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from statistics import median, quantiles
 
 import pytest
+
+from flux_depth_addon.core.models import Table, load
 
 PACKAGE = Path(__file__).parents[1] / "flux_depth_addon"
 LONGEST_FILE = 400
@@ -315,6 +317,44 @@ def files_fit_in_the_head(module: Module) -> Iterator[str]:
         yield f"{lines}: lines, {LONGEST_FILE} are the most"
 
 
+@cache
+def shipped() -> Table:
+    return load()
+
+
+def providers_are_named_at_home(module: Module) -> Iterator[str]:
+    """In their own file and in models.toml. A comment or a docstring may say where a fact is from."""
+    wanted = names_of_others(module)
+    if not module.path.startswith("core/providers/") and (found := wanted.search(apart(module.path))):
+        yield f"0: the file's own name says {found[0]}"
+    told = {node.value for node in module.nodes if isinstance(node, ast.Expr)}
+    for node in module.nodes:
+        for word in words_of(node) if node not in told else ():
+            if found := wanted.search(apart(word)):
+                yield f"{getattr(node, 'lineno', 0)}: says {found[0]}"
+
+
+def names_of_others(module: Module) -> re.Pattern[str]:
+    """What no code of this module may say: every provider's name and label, and every protocol's, but its own."""
+    rows = [row for row in shipped().providers.values() if not row.is_ours]
+    home = module.path.removeprefix("core/providers/").removesuffix(".py").lstrip("_")
+    files = {file.stem for file in (PACKAGE / "core" / "providers").glob("[a-z]*.py")} - {"reading", home}
+    names = files | {name for row in rows if row.protocol != home for name in (row.name, row.label)}
+    any_of = "|".join(map(re.escape, sorted(names))) or "(?!)"
+    return re.compile(rf"(?<![a-z0-9])({any_of})(?![a-z0-9])", re.IGNORECASE)
+
+
+def words_of(node: ast.AST) -> list[str]:
+    """What a piece of code says by itself: names and texts."""
+    said = (getattr(node, name, None) for name in ("id", "attr", "arg", "name", "asname", "module", "value"))
+    return [word for word in said if isinstance(word, str)]
+
+
+def apart(word: str) -> str:
+    """A name as words: askProvider as ask Provider, and so are those with underscores by the pattern itself."""
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", " ", word)
+
+
 Rule = Callable[[Module], Iterator[str]]
 BREACHES: list[tuple[Rule, str, str]] = [
     (core_knows_no_blender, "core/job.py", "import bpy"),
@@ -360,6 +400,16 @@ BREACHES: list[tuple[Rule, str, str]] = [
         "'''Job.'''\nclass A:\n    '''A.'''\n    def f(self) -> int: ...",
     ),
     (what_core_offers_is_documented_and_typed, "core/job.py", "x = 1"),
+    (providers_are_named_at_home, "cli/dials.py", "provider = 'cometapi'"),
+    (providers_are_named_at_home, "core/client.py", "from .providers import bfl"),
+    (providers_are_named_at_home, "core/client.py", "from .providers.bfl import PROTOCOL"),
+    (providers_are_named_at_home, "preferences.py", "def f(rows): return rows.key_cometapi"),
+    (providers_are_named_at_home, "panels.py", "class AskBfl: pass"),
+    (providers_are_named_at_home, "panels.py", "def draw_cometapi(layout): pass"),
+    (providers_are_named_at_home, "panels.py", "f'{x} at Black Forest Labs'"),
+    (providers_are_named_at_home, "panels.py", "if host.endswith('api.bfl.ai'): pass"),
+    (providers_are_named_at_home, "cometapi_panel.py", ""),
+    (providers_are_named_at_home, "core/providers/reading.py", "x = 'cometapi'"),
     (files_fit_in_the_head, "core/job.py", "\n" * 401),
 ]
 RULES = list(dict.fromkeys(rule for rule, _, _ in BREACHES))
@@ -381,6 +431,13 @@ def test_the_rule_notices_a_breach(rule: Rule, path: str, text: str) -> None:
 def test_a_roll_back_that_raises_again_is_no_breach() -> None:
     text = "try: f()\nexcept BaseException:\n    g()\n    raise"
     assert not list(any_exception_ends_only_at_the_edges(Module("core/journal.py", text)))
+
+
+def test_a_source_and_a_word_that_only_holds_a_name_are_no_breach() -> None:
+    text = "'''As BFL documents it.'''\nFALSE = 'falcon'  # CometAPI\nx = 1\n'''Black Forest Labs, too.'''"
+    assert not list(providers_are_named_at_home(Module("core/job.py", text)))
+    own = "class Bfl: pass\nWHERE = 'cometapi'"
+    assert not list(providers_are_named_at_home(Module("core/providers/bfl.py", own)))
 
 
 def test_every_module_of_core_has_its_arrows() -> None:
