@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import bpy
 
-from . import batch, operators, placement, preferences
+from . import batch, operators, placement, preferences, switch
 from .drawing import elapsed, is_narrow, say
 from .properties import camera_of
 
@@ -87,7 +87,8 @@ def _draw_account(column: bpy.types.UILayout, _context: bpy.types.Context, job: 
     column.operator("flux_depth.open_account", icon="URL").job_id = job.id
 
 
-def _draw_models(column: bpy.types.UILayout, context: bpy.types.Context, _job: Job) -> None:
+def _draw_models(column: bpy.types.UILayout, context: bpy.types.Context, job: Job) -> None:
+    switch.draw_instead(column, context, job)
     column.prop_menu_enum(context.scene.flux_depth, "model", text="Choose Another Model")
 
 

@@ -25,6 +25,7 @@ from .properties import text as name_of
 from .restore import Restore
 from .result_panel import Compare, Result
 from .shot_panel import Shot
+from .switch import draw_warning
 from .variations_panel import Variations
 
 if TYPE_CHECKING:
@@ -60,8 +61,8 @@ class _Main(Part):
         draw_dial(column, context)
         if model is None:
             say(layout, context, obstacles.obstacle(context), "ERROR")
-        elif model.warning:
-            say(layout, context, model.warning, "INFO")
+        else:
+            draw_warning(layout, context, model)
         draw_estimates(layout, context, model)
         if problem := preferences.table_problem():
             say(layout, context, problem, "ERROR")

@@ -93,6 +93,7 @@ ARROWS = {
     "pace": {"database"},
     "batch": {"entry", "errors", "job", "journal", "pace", "request"},
     "carried": {"models", "request"},
+    "instead": {"carried", "causes", "entry", "errors", "job", "journal", "models", "request"},
     "nearest": {"carried", "framing", "models", "request"},
     "grid": {"errors", "framing", "models", "request"},
     "contact_sheet": {"errors", "job", "picture"},

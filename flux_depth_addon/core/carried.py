@@ -7,9 +7,9 @@ from dataclasses import replace
 from typing import Any
 
 from .models import DIALS, Model
-from .request import Request, fitted
+from .request import Request, check, fitted
 
-__all__ = ["carried", "left_out"]
+__all__ = ["asked_of", "carried", "left_out"]
 
 WHOLE = ("steps", "safety_tolerance")
 """The dials that are counted, not measured."""
@@ -32,6 +32,13 @@ def carried(request: Request, old: Model | None, new: Model) -> Request:
         start=request.start if new.start != "none" else "",
         extra=request.extra if _speak_alike(old, new) else (),
     )
+
+
+def asked_of(request: Request, old: Model | None, new: Model) -> Request:
+    """The same, where the new model takes it; raises InputError for what it would refuse."""
+    made = carried(request, old, new)
+    check(made, new)
+    return made
 
 
 def left_out(request: Request, old: Model | None, new: Model) -> list[str]:

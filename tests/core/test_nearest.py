@@ -13,32 +13,8 @@ from flux_depth_addon.core.framing import Framing
 from flux_depth_addon.core.models import Model, Table, load
 from flux_depth_addon.core.nearest import difference, living, nearest
 from flux_depth_addon.core.request import Lora, Request, check
+from tests import living_models
 
-OTHERS = """
-[providers.near]
-label = "Near"
-protocol = "bfl"
-base = "https://near.example"
-key_header = "x-key"
-key_env = ["NEAR_KEY"]
-
-[providers.far]
-label = "Far"
-protocol = "bfl"
-base = "https://far.example"
-key_header = "x-key"
-key_env = ["FAR_KEY"]
-"""
-ROW = """
-[models."{id}"]
-label = "{id}"
-path = "x"
-map_field = "picture"
-{price}
-sends_size = true
-guidance = {{ low = 1.0, high = 20.0, default = 3.5 }}
-{more}
-"""
 MAP, MAP_TOO, PHOTO = "near:map", "far:map", "near:photo"
 FRAMING = Framing(width=320, height=256, left=10, top=6, crop_width=300, crop_height=244)
 
@@ -50,22 +26,11 @@ def rows(tmp_path: Path) -> Rows:
     """The shipped table, of whose models none lives but the sandbox, with these rows besides."""
 
     def made(**more: str) -> Table:
-        found = "".join(_row(name.replace("__", ":"), lines) for name, lines in more.items())
         file = tmp_path / "models.toml"
-        file.write_text(OTHERS + _retired() + found, encoding="utf-8")
+        file.write_text(living_models.rows(**more), encoding="utf-8")
         return load(file)
 
     return made
-
-
-def _row(name: str, lines: str) -> str:
-    return ROW.format(id=name, more=lines, price="" if "price_usd" in lines else "price_usd = 0.04")
-
-
-def _retired() -> str:
-    """Whatever the shipped table has, gone, so that these tests mean the same tomorrow."""
-    names = [name for name, model in load().models.items() if not model.provider.is_ours and not model.retired]
-    return "".join(f'[models."{name}"]\nretired = "2030-01-01"\n' for name in names)
 
 
 @pytest.fixture
