@@ -115,9 +115,9 @@ def _sheet_path(jobs: list[Job]) -> Path:
 
 
 def label_of(job: Job, table: Table) -> str:
-    """Of its model, as the table has it now."""
+    """Of its model and whose that is, as the table has it now."""
     model = table.models.get(job.request.model)
-    return model.label if model else job.request.model
+    return model.name if model else job.request.model
 
 
 def fonts() -> list[Path]:

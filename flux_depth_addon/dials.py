@@ -91,9 +91,18 @@ def value_of(settings: "FLUXDEPTH_PG_settings", name: str) -> Any:
 
 
 def asked_of(settings: "FLUXDEPTH_PG_settings", model: "Model", *, without: dict[str, bool]) -> dict[str, Any]:
-    """Where each dial stands that the model has; None for others, and for those it is asked `without`."""
+    """Where each dial stands that the model has; None for others, and for those it is asked `without`.
+
+    Of another model than the scene's own, as they would be carried there.
+    """
+    from .core.request import fitted
+    from .properties import model_or_none
+
+    own, values = model_or_none(settings), {name: value_of(settings, name) for name in OTHERWISE}
+    if own is None or own.id != model.id:
+        values = fitted(values, own, model)
     left_out = {name for name in OTHERWISE if model.dial(name) is None or without.get(name)}
-    return {name: None if name in left_out else value_of(settings, name) for name in OTHERWISE}
+    return {name: None if name in left_out else type(OTHERWISE[name])(values[name]) for name in OTHERWISE}
 
 
 def carry(settings: "FLUXDEPTH_PG_settings", old: "Model | None", new: "Model") -> None:

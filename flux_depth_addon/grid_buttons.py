@@ -72,41 +72,48 @@ class FLUXDEPTH_OT_generate_grid(RenderingButton):
         return super().execute(context)
 
     def steps(self, context: bpy.types.Context, *, beside: bool) -> Generator[str]:
-        from . import output
-        from .core.batch import sift, timeout_for
-
-        grid = self._checked(context)
-        origin, prepared = output.origin(), takes.takes_of(context, grid)
-        entries = yield from takes.entries_of(prepared, beside=beside)
-        sifted = sift(watch.journal(), entries)
-        if not sifted.new:
-            raise InputError(f"{sifted.saved_words.capitalize()}. Nothing was sent: change the seed for others.")
-        jobs = watch.journal().add_many(
-            sifted.new, origin=origin, timeout=timeout_for(len(sifted.new)), cap_usd=preferences.cap()
-        )
-        watch.start_worker()
-        for job in jobs:
-            watch.follow(job)
-        watch.refresh()
-        bpy.context.window_manager.flux_depth_job = 0
-        left_out = f"; {sifted.saved_words}" if sifted.saved_words else ""
-        self.report({"INFO"}, f"{len(jobs)} pictures are on their way{left_out}")
+        return sending(self, context, self._checked(context), beside=beside)
 
     def _checked(self, context: bpy.types.Context) -> Grid:
-        """The grid that the button showed; raises InputError for another, and BudgetError."""
-        from .core.grid import check_budget
-        from .core.ledger import month_began
+        return checked(variations.grid_of(context, secrets.randbelow(MAX_SEED) + 1), self.shown)
 
-        grid = variations.grid_of(context, secrets.randbelow(MAX_SEED) + 1)
-        if self.shown not in ("", grid.words):
-            windows.redraw()
-            raise InputError(
-                f"What this button would do has changed since it was drawn: it is {' '.join(grid.words.split())} now. "
-                "Nothing was sent: look at it, and press again."
-            )
-        spent = watch.journal().ledger(month_began()).most if grid.price_usd else 0.0
-        check_budget(grid, cap_usd=preferences.cap(), spent_usd=spent)
-        return grid
+
+def checked(grid: Grid, shown: str) -> Grid:
+    """The grid that the button showed; raises InputError for another, and BudgetError."""
+    from .core.grid import check_budget
+    from .core.ledger import month_began
+
+    if shown not in ("", grid.words):
+        windows.redraw()
+        raise InputError(
+            f"What this button would do has changed since it was drawn: it is {' '.join(grid.words.split())} now. "
+            "Nothing was sent: look at it, and press again."
+        )
+    spent = watch.journal().ledger(month_began()).most if grid.price_usd else 0.0
+    check_budget(grid, cap_usd=preferences.cap(), spent_usd=spent)
+    return grid
+
+
+def sending(button: RenderingButton, context: bpy.types.Context, grid: Grid, *, beside: bool) -> Generator[str]:
+    """Render what the grid needs, then send all of it as one batch; what is there already is not paid again."""
+    from . import output
+    from .core.batch import sift, timeout_for
+
+    origin, prepared = output.origin(), takes.takes_of(context, grid)
+    entries = yield from takes.entries_of(prepared, beside=beside)
+    sifted = sift(watch.journal(), entries)
+    if not sifted.new:
+        raise InputError(f"{sifted.saved_words.capitalize()}. Nothing was sent: change the seed for others.")
+    jobs = watch.journal().add_many(
+        sifted.new, origin=origin, timeout=timeout_for(len(sifted.new)), cap_usd=preferences.cap()
+    )
+    watch.start_worker()
+    for job in jobs:
+        watch.follow(job)
+    watch.refresh()
+    bpy.context.window_manager.flux_depth_job = 0
+    left_out = f"; {sifted.saved_words}" if sifted.saved_words else ""
+    button.report({"INFO"}, f"{len(jobs)} pictures are on their way{left_out}")
 
 
 class FLUXDEPTH_OT_add_prompt(Button):

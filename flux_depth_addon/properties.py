@@ -23,7 +23,7 @@ from .core.models import Model
 
 if TYPE_CHECKING:
     from .core.depth_map import DepthSettings
-    from .core.request import Request
+    from .core.request import Control, Request
 
 MAX_SEED = 2**31 - 1
 MAX_MODEL_ID = 80
@@ -286,11 +286,12 @@ def request_of(
     camera: bpy.types.Object | None = None,
     frame: float | None = None,
     model: Model | None = None,
+    control: "Control | None" = None,
 ) -> "Request":
     """The request that the context's scene makes; raises InputError for what cannot be asked.
 
-    Of its own camera, at its own frame, to its own model, unless others are named. Its start picture is not read yet:
-    `start_picture.Starts` does that.
+    Of its own camera, at its own frame, to its own model, which is shown what is chosen, unless others are named. Its
+    start picture is not read yet: `start_picture.Starts` does that.
     """
     from . import capture, extra_fields, loras, start_picture
     from .core.request import Request, check
@@ -307,7 +308,7 @@ def request_of(
         framing=framing_of(scene, model, camera),
         depth=depth_settings_of(scene),
         engine=choice_of(settings, "engine"),
-        control=choice_of(settings, "control"),
+        control=control or choice_of(settings, "control"),
         seed=settings.seed if settings.use_seed else None,
         prompt_upsampling=settings.prompt_upsampling if model.prompt_upsampling else None,
         output_format=choice_of(settings, "output_format") if len(model.formats) > 1 else model.formats[0],

@@ -14,7 +14,7 @@ from .button import Button, JobButton, PaidButton
 from .core.errors import InputError
 from .core.models import dollars
 from .drawing import letter_size, room_in, say, width_of
-from .properties import camera_of, framing_of, menu_label, model_id_of, model_of, request_of, switch_model
+from .properties import camera_of, framing_of, model_id_of, model_of, request_of, switch_model
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -46,7 +46,7 @@ class FLUXDEPTH_OT_switch_model(Button):
         settings = context.scene.flux_depth
         new = preferences.table()[self.model_id] if self.model_id else _found(_of_scene(context))
         switch_model(settings, new.id)
-        self.report({"INFO"}, f"{menu_label(new)} paints from now on")
+        self.report({"INFO"}, f"{new.name} paints from now on")
 
 
 class FLUXDEPTH_OT_send_instead(JobButton, PaidButton):
@@ -140,10 +140,10 @@ def _model_of(job: Job) -> Model | None:
 
 
 def _of_scene(context: bpy.types.Context) -> Model | None:
-    return nearest_to(model_of(context.scene.flux_depth), _request(context))
+    return nearest_to(model_of(context.scene.flux_depth), request_or_none(context))
 
 
-def _request(context: bpy.types.Context) -> Request | None:
+def request_or_none(context: bpy.types.Context) -> Request | None:
     """What the scene asks, as far as it can be asked already."""
     try:
         return request_of(context)
@@ -167,7 +167,7 @@ def draw_warning(layout: bpy.types.UILayout, context: bpy.types.Context, model: 
         gone = f"{model.provider.label} did not serve it when it was asked last"
     if gone:
         say(layout, context, gone, "INFO")
-    request = _request(context) if gone else None
+    request = request_or_none(context) if gone else None
     if gone and (new := nearest_to(model, request)):
         _draw_switch(layout, context, model, new, request)
 
@@ -183,10 +183,10 @@ def draw_instead(layout: bpy.types.UILayout, context: bpy.types.Context, job: Jo
         asked_of(job.request, old, new)
     except InputError as error:
         say(layout, context, obstacles.reason(error), "INFO")
-        _draw_switch(layout, context, old, new, _request(context))
+        _draw_switch(layout, context, old, new, request_or_none(context))
         return
     if lacking(new.provider):
-        _draw_switch(layout, context, old, new, _request(context))
+        _draw_switch(layout, context, old, new, request_or_none(context))
         return
     _draw_left_out(layout, context, job.request, old, new)
     words = _words(old, new, job.request.framing, job.request.framing)
@@ -198,7 +198,7 @@ def _draw_switch(
     layout: bpy.types.UILayout, context: bpy.types.Context, old: Model, new: Model, request: Request | None
 ) -> None:
     if model_id_of(context.scene.flux_depth) == new.id:
-        say(layout, context, f"This scene asks {menu_label(new)} already: generate there", "FORWARD")
+        say(layout, context, f"This scene asks {new.name} already: generate there", "FORWARD")
         return
     if request:
         _draw_left_out(layout, context, request, old, new)
@@ -245,7 +245,7 @@ def _words(old: Model, new: Model, old_framing: Framing | None, new_framing: Fra
     usd = new.price_of(new_framing) if new_framing else new.price_usd
     before = old.price_of(old_framing) if old_framing else old.price_usd
     beside = ", ".join(filter(None, [difference(usd, before), lacking(new.provider)]))
-    return Words(menu_label(new), dollars(usd) if new_framing else new.price, beside)
+    return Words(new.name, dollars(usd) if new_framing else new.price, beside)
 
 
 def _draw_button(

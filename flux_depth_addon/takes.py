@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from .core.entry import Entry
     from .core.grid import Cell, Grid
+    from .core.models import Model
     from .core.request import Request
 
 
@@ -43,7 +44,7 @@ def takes_of(context: bpy.types.Context, grid: Grid) -> list[Take]:
     scene, takes = context.scene, dict[depth_preview.View, Take]()
     starts = start_picture.Starts(scene)
     first = capture.camera_of(scene, grid.stands[0].camera)
-    sound = {model.id: request_of(context, camera=first, model=model) for model in grid.models}
+    sound = {model.id: _sound(context, first, model, grid) for model in grid.models}
     for cell in grid.cells():
         request = starts.given(_request(scene, sound[cell.model.id], cell, grid))
         check(request, cell.model)
@@ -53,6 +54,12 @@ def takes_of(context: bpy.types.Context, grid: Grid) -> list[Take]:
         camera = capture.camera_of(scene, take.requests[0].camera)
         capture.check(scene, camera, view.view_layer, view.framing, view.engine)
     return list(takes.values())
+
+
+def _sound(context: bpy.types.Context, camera: bpy.types.Object, model: Model, grid: Grid) -> Request:
+    """What that model is asked, but for what the cells say."""
+    control = grid.controls.get(model.id)
+    return request_of(context, camera=camera, model=model, control=control)
 
 
 def _request(scene: bpy.types.Scene, sound: Request, cell: Cell, grid: Grid) -> Request:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import bpy
 
 from . import grid_buttons, obstacles, preferences, variations
+from .compare_providers import draw_compare
 from .core.errors import InputError
 from .drawing import Part, in_columns, is_narrow, say
 from .properties import text
@@ -73,6 +74,7 @@ def _draw_models(layout: bpy.types.UILayout, form: FLUXDEPTH_PG_variations) -> N
         column = layout.column(align=True, heading="Models")
         column.use_property_split = False
         column.prop(form, "models")
+        draw_compare(layout)
 
 
 def _draw_menu(

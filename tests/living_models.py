@@ -18,16 +18,13 @@ probe = "/v1/credits"
 key_header = "x-key"
 key_env = ["{key}"]
 """
-MODEL = """
-[models."{name}"]
-label = "{label}"
-path = "x"
-map_field = "picture"
-{price}
-sends_size = true
-guidance = {{ low = 1.0, high = 20.0, default = 3.5 }}
-{more}
-"""
+MODEL = {
+    "path": '"flux-pro-1.0-depth"',
+    "map_field": '"control_image"',
+    "price_usd": "0.04",
+    "sends_size": "true",
+    "guidance": "{ low = 1.0, high = 20.0, default = 3.5 }",
+}
 
 
 def rows(**more: str) -> str:
@@ -39,8 +36,9 @@ def rows(**more: str) -> str:
 
 
 def _row(provider: str, name: str, lines: str) -> str:
-    price = "" if "price_usd" in lines else "price_usd = 0.04"
-    return MODEL.format(name=f"{provider}:{name}", label=name.title(), price=price, more=lines)
+    own = {line.partition(" ")[0] for line in lines.splitlines()}
+    usual = "".join(f"{key} = {value}\n" for key, value in MODEL.items() if key not in own)
+    return f'[models."{provider}:{name}"]\nlabel = "{name.title()}"\n{usual}{lines}\n'
 
 
 def _retired() -> str:

@@ -42,11 +42,12 @@ def run(arguments: argparse.Namespace) -> tuple[dict[str, Any], int]:
     check(grid)
     _check_price(arguments, grid)
     words = f"{grid.words}  ·  {grid.captures:,} render{'s' * (grid.captures != 1)} of the depth"
-    priced = {"pictures": grid.count, "captures": grid.captures, "price_usd": grid.price_usd}
+    each = list(_each(arguments, scene, grid))
+    priced = {"pictures": grid.count, "captures": grid.captures, "price_usd": grid.price_usd, "models": each}
+    for line in (*_lines(table, each), words):
+        print(line) if arguments.dry_run else say(line)
     if arguments.dry_run:
-        print(words)
         return priced | {"jobs": []}, 0
-    say(words)
     _check_places(arguments)
     with journal_of(arguments) as journal:
         jobs = _painted(arguments, scene, grid, journal, table)
@@ -54,6 +55,26 @@ def run(arguments: argparse.Namespace) -> tuple[dict[str, Any], int]:
     sheet = write_tiles(arguments.sheet, jobs, table) if arguments.sheet else None
     outcome = {"jobs": [told for told, _code in ends], "sheet": sheet and str(sheet)}
     return priced | outcome, max(code for _told, code in ends)
+
+
+def _each(arguments: argparse.Namespace, scene: bpy.types.Scene, grid: Grid) -> Iterator[dict[str, Any]]:
+    """What each model costs, and what it does not take of what was set."""
+    from ..core.carried import left_out
+
+    for model in grid.models if len(grid.models) > 1 else ():
+        asked = replace(_asked(arguments, scene, grid, model), start="a picture" if arguments.start else "")
+        behind = left_out(asked, grid.models[0], model)
+        yield {"model": model.id, "price_usd": grid.usd_of(model), "without": behind}
+
+
+def _lines(table: Table, each: list[dict[str, Any]]) -> Iterator[str]:
+    """The same as a table."""
+    from ..core.grid import dollars
+
+    widest = max((len(table[row["model"]].name) for row in each), default=0)
+    for row in each:
+        without = f"  without {', '.join(row['without'])}" if row["without"] else ""
+        yield f"{table[row['model']].name:<{widest}}  {dollars(row['price_usd']):>8}{without}"
 
 
 def _models(arguments: argparse.Namespace, table: Table) -> list[Model]:
@@ -187,7 +208,7 @@ def _entries(arguments: argparse.Namespace, scene: bpy.types.Scene, grid: Grid) 
                 replace(staleness.marked(request, scene), camera_matrix=capture.camera_matrix(scene, camera, frame)),
             )
         standing = like(noted, request)
-        _request, start = started(arguments, standing)
+        _request, start = _started(arguments, standing, model, grid)
         yield Entry(standing, control, model.price_of(standing.framing), path_in(folder, standing), start)
 
 
@@ -197,16 +218,30 @@ def _requests(arguments: argparse.Namespace, scene: bpy.types.Scene, grid: Grid)
 
     sound = {model.id: _sound(arguments, scene, grid, model) for model in grid.models}
     for cell in grid.cells():
-        request, _start = started(arguments, _request(sound[cell.model.id], cell, grid))
+        request, _start = _started(arguments, _request(sound[cell.model.id], cell, grid), cell.model, grid)
         check(request, cell.model)
         yield cell.model, request
 
 
 def _sound(arguments: argparse.Namespace, scene: bpy.types.Scene, grid: Grid, model: Model) -> Request:
+    """What that model is asked, but for what the cells say: beside others, as much of what was said as it takes."""
+    from ..core.carried import carried
+
+    asked = _asked(arguments, scene, grid, model)
+    return carried(asked, grid.models[0], model) if len(grid.models) > 1 else asked
+
+
+def _asked(arguments: argparse.Namespace, scene: bpy.types.Scene, grid: Grid, model: Model) -> Request:
     from .. import capture
 
     one = argparse.Namespace(**vars(arguments) | {"prompt": grid.prompts[0]})
     return request_of(one, scene, capture.camera_of(scene, grid.stands[0].camera), model)
+
+
+def _started(arguments: argparse.Namespace, request: Request, model: Model, grid: Grid) -> tuple[Request, bytes]:
+    """With its start picture, unless it is one of several models that has no place for one."""
+    leaves_it_out = len(grid.models) > 1 and model.start == "none"
+    return (request, b"") if leaves_it_out else started(arguments, request)
 
 
 def _request(sound: Request, cell: Cell, grid: Grid) -> Request:

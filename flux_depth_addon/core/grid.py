@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from .errors import BudgetError, InputError
 from .framing import Framing, Limits
 from .models import Model, dollars
-from .request import MAX_PROMPT, MAX_SEED
+from .request import MAX_PROMPT, MAX_SEED, Control
 
 __all__ = [
     "MAX_PICTURES",
@@ -61,6 +61,8 @@ class Grid:
     seeds: Sequence[int]
     sizes: Mapping[tuple[str, str], Framing]
     """By camera and model's id, what a picture of theirs measures."""
+    controls: Mapping[str, Control] = field(default_factory=dict)
+    """By model's id, what it is shown, where that is not what the others are."""
 
     @property
     def views(self) -> int:
@@ -69,8 +71,8 @@ class Grid:
 
     @property
     def captures(self) -> int:
-        """How often the depth is rendered: models that take the same sizes share it."""
-        return self.views * len({model.limits for model in self.models})
+        """How often the scene is rendered: models that take the same sizes, and are shown the same, share it."""
+        return self.views * len({self._share(model) for model in self.models})
 
     @property
     def count(self) -> int:
@@ -80,11 +82,11 @@ class Grid:
     @property
     def price_usd(self) -> float:
         """What all of them cost, as the table of models expects."""
-        each = sum(
-            len(stand.frames) * model.price_of(self.sizes[stand.camera, model.id])
-            for stand in self.stands
-            for model in self.models
-        )
+        return round(sum(self.usd_of(model) for model in self.models), 6)
+
+    def usd_of(self, model: Model) -> float:
+        """What those of one model cost."""
+        each = sum(len(stand.frames) * model.price_of(self.sizes[stand.camera, model.id]) for stand in self.stands)
         return round(len(self.prompts) * len(self.seeds) * each, 6)
 
     @property
@@ -106,10 +108,13 @@ class Grid:
 
     def _by_size(self) -> list[Model]:
         """The models in their order, but those that share a render together."""
-        groups: dict[Limits, list[Model]] = {}
+        groups: dict[tuple[Limits, Control | None], list[Model]] = {}
         for model in self.models:
-            groups.setdefault(model.limits, []).append(model)
+            groups.setdefault(self._share(model), []).append(model)
         return [model for group in groups.values() for model in group]
+
+    def _share(self, model: Model) -> tuple[Limits, Control | None]:
+        return model.limits, self.controls.get(model.id)
 
 
 def check(grid: Grid) -> None:

@@ -140,6 +140,11 @@ class Model:
         found: Dial | None = getattr(self, name)
         return found
 
+    @property
+    def name(self) -> str:
+        """What it is called where models of several providers stand together."""
+        return self.label if self.provider.is_ours else f"{self.provider.label}: {self.label}"
+
     def price_of(self, framing: Framing) -> float:
         """US dollars for one picture of that size."""
         megapixels = math.ceil(framing.width * framing.height / MEGAPIXEL) if self.per == "megapixel" else 1

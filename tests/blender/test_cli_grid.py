@@ -10,6 +10,7 @@ import bpy
 import pytest
 from PIL import Image
 
+from tests import living_models
 from tests.blender.scenes import add_camera
 from tests.blender.test_cli import CHECKOUT, endpoint, run  # noqa: F401  (fixtures)
 from tests.secrets_watch import marked_key
@@ -156,3 +157,49 @@ def test_ctrl_c_sends_nothing_more_and_loses_nothing(blend, tmp_path, part):
     assert process.returncode == 130
     assert "Not sent: 6 cancelled; nothing was charged for them" in said
     assert (steps.count("DONE"), steps.count("CANCELLED"), len(server.posts)) == (24, 6, 24)
+
+
+NEAR, FAR = "near:map", "far:map"
+
+
+@pytest.fixture
+def two(run, blend, tmp_path, endpoint, monkeypatch):  # noqa: F811
+    """Runs `grid` with two models of other ranges, both at the sandbox's address."""
+    (tmp_path / "data").mkdir()
+    ranges = 'guidance = { low = 1.0, high = 20.0, default = 3.5 }\nper = "megapixel"', "price_usd = 0.02\nloras = 1"
+    text = living_models.rows(
+        near__map=ranges[0], far__map=f"{ranges[1]}\nsteps = {{ low = 1, high = 28, default = 20 }}"
+    )
+    (tmp_path / "data" / "models.toml").write_text(text, encoding="utf-8")
+    for name in ("near", "far"):
+        monkeypatch.setenv(f"{name.upper()}_KEY", marked_key("bfl"))  # whose header it is
+    fixed = ("--url", endpoint.base, "--megapixels", "0.1", "--prompt", "a garden", "--seed", 7)
+    return lambda *more: run("grid", blend, *fixed, "-o", tmp_path / "out", "--model", NEAR, "--model", FAR, *more)
+
+
+def test_each_model_s_price_stands_first_with_what_it_leaves_out(two, endpoint):  # noqa: F811
+    code, outcome, said = two("--dry-run", "--lora", "a", "--guidance", 15)
+    assert (code, endpoint.posts) == (0, []), said
+    assert outcome["models"] == [
+        {"model": NEAR, "price_usd": 0.04, "without": ["the LoRA"]},
+        {"model": FAR, "price_usd": 0.02, "without": []},
+    ]
+    assert outcome["price_usd"] == pytest.approx(0.06)
+
+
+def test_what_was_said_goes_to_each_model_as_far_as_it_takes_it(two, endpoint, tmp_path):  # noqa: F811
+    _code, outcome, said = two("--steps", 25, "--guidance", 15, "--sheet", tmp_path / "sheet.jpg")
+    assert "Near: Map     $0.04  without steps 25" in said
+    asked = {job["remote_id"]: job for job in outcome["jobs"]}
+    bodies = [post.body for post in endpoint.posts]
+    assert len(asked) == 2, said
+    assert sorted(body.get("steps", 0) for body in bodies) == [0, 25]
+    assert [body["guidance"] for body in bodies] == [15, 15]
+    assert {body["seed"] for body in bodies} == {7}
+
+
+def test_one_model_alone_is_asked_for_just_what_was_said(run, blend, two, tmp_path, endpoint):  # noqa: F811
+    where = ("grid", blend, "--prompt", "a", "-o", tmp_path / "out", "--url", endpoint.base, "--model", NEAR)
+    code, _, said = run(*where, "--steps", 25)
+    assert (code, endpoint.posts) == (2, [])
+    assert "Map takes no steps" in said

@@ -198,7 +198,7 @@ def test_a_dear_one_is_asked_about_first(failed, part, data, monkeypatch):
     class Clicked:
         job_id, shown_model, shown_price = click["job_id"], click["shown_model"], click["shown_price"]
 
-    assert Sends.question(Clicked, bpy.context) == "This costs $0.9."
+    assert Sends.question(Clicked, bpy.context) == "This costs $0.90."
 
 
 def test_drawing_it_asks_nothing_twice(scene, part):
