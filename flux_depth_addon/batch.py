@@ -54,7 +54,8 @@ class FLUXDEPTH_OT_cancel_batch(Button):
     def run(self, _context: bpy.types.Context) -> None:
         from .core.batch import cancel_batch, what_it_cost
 
-        cancelled = cancel_batch(watch.journal(), self.batch)
+        cancelled = cancel_batch(watch.journal(), self.batch, there=preferences.stops)
+        watch.follow()
         watch.refresh()
         self.report({"INFO"}, what_it_cost(cancelled))
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import bpy
 
-from . import batch, operators, placement, preferences, switch
+from . import batch, operators, placement, preferences, switch, unfinished
 from .drawing import elapsed, is_narrow, say
 from .properties import camera_of
 
@@ -20,19 +20,27 @@ STEP_ICONS: dict[str, IconItems] = {
     "SUBMIT": "SORTTIME",
     "POLL": "SORTTIME",
     "DOWNLOAD": "IMPORT",
+    "CANCEL": "CANCEL",
     "DONE": "IMAGE_DATA",
     "FAILED": "ERROR",
     "CANCELLED": "X",
 }
-STEP_WORDS = {"SUBMIT": "Sending", "POLL": "Painting", "DOWNLOAD": "Fetching"}
+STEP_WORDS = {"SUBMIT": "Sending", "POLL": "Painting", "DOWNLOAD": "Fetching", "CANCEL": "Asking the provider to stop"}
+
+PREVIEW_SCALE = 8
+"""Of a picture that is being painted, in Blender's units: large enough to judge whether to wait for it."""
 
 
 def draw_job(layout: bpy.types.UILayout, context: bpy.types.Context, job: Job) -> None:
     column = layout.column(align=True)
     batch.draw_batch(layout, context, job)
+    icon = unfinished.icon_of(job)
     if not job.is_final:
-        column.label(text=f"{STEP_WORDS[job.step]}  ·  {elapsed(job.created)}", icon=STEP_ICONS[job.step])
-        column.operator("flux_depth.cancel", icon="X").job_id = job.id
+        say(column, context, f"{STEP_WORDS[job.step]}  ·  {elapsed(job.created)}", STEP_ICONS[job.step])
+        if icon:
+            column.template_icon(icon, scale=PREVIEW_SCALE)
+        stop = "Stop Waiting" if job.step == "CANCEL" else "Cancel"
+        column.operator("flux_depth.cancel", text=stop, icon="X").job_id = job.id
         say(column, context, preferences.hindrance(job), "ERROR")
         return
     if job.discarded:

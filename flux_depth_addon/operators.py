@@ -153,15 +153,18 @@ class FLUXDEPTH_OT_generate(PaidButton, RenderingButton):
 
 
 class FLUXDEPTH_OT_cancel(JobButton):
-    """Stop waiting for this picture. What was already sent stays paid"""
+    """Stop waiting for this picture, and have its provider stop where it can. What was sent may stay paid"""
 
     bl_idname = "flux_depth.cancel"
     bl_label = "Cancel"
 
     def run(self, _context: bpy.types.Context) -> None:
-        job = watch.journal().cancel(self.job_id)
+        journal = watch.journal()
+        job = journal.cancel(self.job_id, there=preferences.stops(journal.get(self.job_id)))
+        watch.follow()
         watch.refresh()
-        self.report({"INFO"}, job.error_message or "It was already finished")
+        stopping = "" if job.is_final else "The provider is asked to stop; then it says here what that costs"
+        self.report({"INFO"}, stopping or job.error_message or "It was already finished")
 
 
 class FLUXDEPTH_OT_retry(JobButton, PaidButton):

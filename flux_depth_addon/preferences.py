@@ -120,6 +120,12 @@ def hindrance(job: "Job") -> str:
     return offline_reason(model.provider, job.sent_to or job.base)
 
 
+def stops(job: "Job") -> bool:
+    """Whether its provider can be asked now to stop at work on it."""
+    model = table().models.get(job.request.model)
+    return bool(model and model.provider.cancels and not hindrance(job))
+
+
 def reachable() -> list[str]:
     """The providers that may be asked now, as far as Blender's online access goes."""
     return [name for name, provider in table().providers.items() if not offline_reason(provider)]

@@ -106,7 +106,7 @@ def refused() -> frozenset[str]:
     """The models whose newest job ended because its provider does not serve them."""
     newest: dict[str, bool] = {}
     for job in watch.jobs.values():
-        if job.is_final and job.error_kind != "cancelled":
+        if job.step in ("DONE", "FAILED"):
             newest.setdefault(job.request.model, job.error_action == "model")
     return frozenset(model_id for model_id, was in newest.items() if was)
 

@@ -17,6 +17,7 @@ poll = "/v1/get_result"
 probe = "/v1/credits"
 key_header = "x-key"
 key_env = ["{key}"]
+cancels = {cancels}
 """
 MODEL = {
     "path": '"flux-pro-1.0-depth"',
@@ -27,10 +28,14 @@ MODEL = {
 }
 
 
-def rows(**more: str) -> str:
-    """A models.toml with a row for each, named `provider__name`, at the providers near and far; `more`: its lines."""
+def rows(*, cancels: bool = False, **more: str) -> str:
+    """A models.toml with a row for each, named `provider__name`, at the providers near and far; `more`: its lines.
+
+    `cancels`: whether a task can be stopped there.
+    """
+    row = {"cancels": str(cancels).lower()}
     providers = "".join(
-        PROVIDERS.format(name=name, label=name.title(), key=f"{name.upper()}_KEY") for name in ("near", "far")
+        PROVIDERS.format(name=name, label=name.title(), key=f"{name.upper()}_KEY", **row) for name in ("near", "far")
     )
     return providers + _retired() + "".join(_row(*name.split("__"), lines) for name, lines in more.items())
 

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from .. import preferences, staleness, worker_process
 from ..core.errors import BudgetError, FluxDepthError, InputError
-from .outcome import check_writable, ended, say, write
+from .instead import ended_or_led_on
+from .outcome import check_writable, say, write
 from .scene import check_names, framing_of, looked_at, opened, request_of, started
 from .sheet import SUFFIXES, write_tiles
 from .work import client_for, folder_of, journal_of, model_of, table_of
@@ -51,7 +52,7 @@ def run(arguments: argparse.Namespace) -> tuple[dict[str, Any], int]:
     _check_places(arguments)
     with journal_of(arguments) as journal:
         jobs = _painted(arguments, scene, grid, journal, table)
-    ends = [ended(job) for job in jobs]
+    ends = [ended_or_led_on(job, table) for job in jobs]
     sheet = write_tiles(arguments.sheet, jobs, table) if arguments.sheet else None
     outcome = {"jobs": [told for told, _code in ends], "sheet": sheet and str(sheet)}
     return priced | outcome, max(code for _told, code in ends)

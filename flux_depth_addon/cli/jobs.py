@@ -1,4 +1,4 @@
-"""`jobs`: lists the journal."""
+"""`jobs`: lists the journal, or cancels one of its jobs."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from ..drawing import one_line
 from .outcome import described, say
-from .work import journal_of
+from .stop import stopped
+from .work import journal_of, table_of
 
 if TYPE_CHECKING:
     import argparse
@@ -17,6 +18,8 @@ def run(arguments: argparse.Namespace) -> tuple[dict[str, Any], int]:
     from ..core.ledger import month_began
 
     with journal_of(arguments) as journal:
+        if arguments.cancel:
+            return stopped(arguments, journal, table_of(arguments))
         jobs, month = journal.jobs(), journal.ledger(month_began())
     for job in jobs:
         when = time.strftime("%Y-%m-%d %H:%M", time.localtime(job.created))

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 from .. import preferences, staleness, worker_process
 from ..core.errors import InputError
+from .instead import ended_or_led_on
 from .outcome import check_writable, described, ended, say
 from .scene import looked_at, open_scene, request_of, started
+from .stop import told_if_interrupted
 from .work import client_for, finish, journal_of, model_of, table_of
 
 if TYPE_CHECKING:
@@ -50,7 +52,9 @@ def run(arguments: argparse.Namespace) -> tuple[dict[str, Any], int]:
             timeout=arguments.timeout,
             cap_usd=preferences.cap(),
         )
-        return ended(finish(journal, client, job))
+        with told_if_interrupted(journal, job, model):
+            job = finish(journal, client, job)
+        return ended_or_led_on(job, table)
 
 
 def _copied(arguments: argparse.Namespace, job: Job) -> tuple[dict[str, Any], int]:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 from .entry import Entry
 from .errors import InputError
-from .job import DEFAULT_TIMEOUT, Job
+from .job import DEFAULT_TIMEOUT, Job, Step
 from .journal import Journal
 from .pace import SLOTS
 from .request import fingerprint
@@ -59,14 +59,23 @@ def timeout_for(count: int, *, single: float = DEFAULT_TIMEOUT) -> float:
     return single + count / SLOTS * SECONDS_EACH
 
 
-def cancel_batch(journal: Journal, batch: str, *, only_unsent: bool = False) -> list[Job]:
-    """Stop working on what of a batch is not finished, or not even sent; all that was cancelled."""
+def _nowhere(_job: Job) -> bool:
+    return False
+
+
+def cancel_batch(
+    journal: Journal, batch: str, *, only_unsent: bool = False, there: Callable[[Job], bool] = _nowhere
+) -> list[Job]:
+    """Stop working on what of a batch is not finished, or not even sent; all that was cancelled.
+
+    `there`: whether a job's provider can be asked to stop.
+    """
     if not batch:
         raise InputError("This picture was not asked for together with others.")
     with journal.database.writing():
-        rest = [job for job in journal.unfinished() if job.batch == batch]
+        rest = [job for job in journal.unfinished() if job.batch == batch and job.step is not Step.CANCEL]
         wanted = [job for job in rest if not (only_unsent and job.submit_started)]
-        return [journal.cancel(job.id) for job in wanted]
+        return [journal.cancel(job.id, there=there(job)) for job in wanted]
 
 
 def what_it_cost(cancelled: Iterable[Job]) -> str:
@@ -75,7 +84,10 @@ def what_it_cost(cancelled: Iterable[Job]) -> str:
     if not jobs:
         return "All of them were finished already"
     parts = [f"{len(jobs)} cancelled"]
-    paid, unknown = ([job.cost_usd for job in jobs if job.charged == charged] for charged in ("yes", "unknown"))
+    ended = [job for job in jobs if job.is_final]
+    if stopping := len(jobs) - len(ended):
+        parts.append(f"of {stopping} the provider is asked to stop, and then each says what it costs")
+    paid, unknown = ([job.cost_usd for job in ended if job.charged == charged] for charged in ("yes", "unknown"))
     if sum(paid):
         parts.append(f"{len(paid)} of them had been sent and cost ${sum(paid):.2f}, so fetch them for nothing")
     if sum(unknown):
