@@ -98,12 +98,11 @@ def ended_badly(entry: Mapping[str, Any], status: Mapping[str, Any], model: Mode
     return failure("graph_failed", provider=label, problem=problem + reason, remedy=remedy)
 
 
-def check_server(answers: Sequence[Answer], workflow: Workflow, model: Model) -> str:
-    """Who answered /system_stats and /object_info/CLASS; raises what it lacks (server.py: node_info)."""
+def check_server(answers: Sequence[Answer], workflow: Workflow, model: Model) -> None:
+    """Raise what the server lacks, from /system_stats and /object_info/CLASS (server.py: system_stats, node_info)."""
     for answer in answers:
         check_probe(answer, model)
-    system = object_in(object_in(answers[0].json).get("system"))
-    if not system:
+    if not object_in(object_in(answers[0].json).get("system")):
         raise failure("no_endpoint", provider=model.provider.label, status=answers[0].status)
     asked = zip(classes(workflow), answers[1:], strict=False)
     known = {kind: object_in(object_in(answer.json).get(kind)) for kind, answer in asked}
@@ -115,8 +114,6 @@ def check_server(answers: Sequence[Answer], workflow: Workflow, model: Model) ->
     ]
     if nodes or files:
         raise _lacks(files, nodes, model)
-    version = text_in(system.get("comfyui_version"))
-    return f"{model.provider.label} {version}".strip()
 
 
 def _options(facts: Mapping[str, Any], name: str) -> list[Any] | None:

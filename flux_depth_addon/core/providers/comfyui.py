@@ -131,7 +131,9 @@ class ComfyUI(Protocol):
 
     def read_probes(self, answers: Sequence[Answer], model: Model) -> str:
         """That all is there; raises what is missing, and where it goes."""
-        server = check_server(answers, read(model.workflow), model)
+        check_server(answers, read(model.workflow), model)
+        version = text_in(object_in(object_in(answers[0].json).get("system")).get("comfyui_version"))
+        server = f"{model.provider.label} {version}".strip()
         return f"{server} answered and has all that this workflow needs. It costs nothing."
 
     def channel(self, model: Model, task: Task) -> str:
