@@ -354,6 +354,16 @@ def test_another_process_gets_the_same_picture_wherever_the_first_one_stopped(na
 TROUBLES: dict[str, list[Any]] = {
     "what breaks": ["lost", "reset", "cut", "gateway", "page", "slow"],
     "statuses": [Answer(status, {}, HTML) for status in (301, 408, 429, 500, 502, 503, 504, 524)],
+    "statuses with words": [
+        in_json(words, status)
+        for status in (500, 503)
+        for words in (
+            {"detail": "Internal Server Error"},
+            {"detail": "Unexpected", "error_type": "internal_error"},
+            {"error": {"message": "Unexpected", "type": "server_error", "code": ""}},
+            {"title": "Internal Server Error", "status": status},
+        )
+    ],
     "patience": [in_json({"detail": "slow down"}, 429, Retry_After="3")],
     "nonsense": [in_json(data) for data in ({}, [], None, 17, "ready", {"status": 5}, {"status": None})],
 }

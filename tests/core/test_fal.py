@@ -273,7 +273,7 @@ FAILED = [
     (422, complaint("a_type_of_next_year"), "refused it", "unknown"),
     (500, complaint("internal_server_error"), "broke down", "no"),
     (504, complaint("generation_timeout"), "broke down", "no"),
-    (400, complaint("downstream_service_error"), "broke down", "no"),
+    (400, complaint("downstream_service_error"), "failed to make", "unknown"),
     (504, {"detail": "Request timed out", "error_type": "request_timeout"}, "broke down", "no"),
     (503, {"detail": "x", "error_type": "runner_scheduling_failure"}, "broke down", "no"),
     (502, {"detail": "x", "error_type": "runner_incomplete_response"}, "broke down", "no"),
@@ -305,6 +305,8 @@ def test_a_task_that_failed_says_why_and_what_it_costs(
         Answer(200, {}, b"<html>a hotel</html>"),
         Answer(403, {}, b"<html>a firewall</html>"),
         said(500, {"detail": "Internal Server Error"}),
+        said(500, {"detail": "Unexpected", "error_type": "internal_error"}),
+        said(503, {"detail": "No runner", "error_type": "runner_scheduling_failure"}),
         said(429, {"detail": "slow down"}, retry_after="5"),
         said(200, {}),
         said(200, []),
@@ -313,6 +315,11 @@ def test_a_task_that_failed_says_why_and_what_it_costs(
 def test_what_says_nothing_of_the_task_is_asked_again(answer: Answer, depth: Model) -> None:
     with pytest.raises(TryLaterError):
         PROTOCOL.read_result(answer, depth, TASK)
+
+
+def test_trouble_of_the_platform_with_a_result_loses_no_picture(depth: Model) -> None:
+    with pytest.raises(TryLaterError):
+        poll(depth, {"detail": "Unexpected", "error_type": "internal_error"}, 500, AT_RESULT)
 
 
 @pytest.mark.parametrize("status", [401, 403])

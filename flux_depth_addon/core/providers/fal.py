@@ -11,7 +11,7 @@ from typing import Any
 from urllib.parse import quote
 
 from ..causes import failure
-from ..errors import FluxDepthError
+from ..errors import Cost, FluxDepthError
 from ..models import Model
 from ..request import Request
 from . import Accepted, Answer, Call, Cancelled, Elsewhere, Missing, Pending, Pictures, Protocol, Ready, Result, Task
@@ -19,6 +19,7 @@ from .reading import (
     as_data_uri,
     because,
     check_probe,
+    list_in,
     object_in,
     one_line,
     refusal,
@@ -35,7 +36,7 @@ POLICY = "content_policy_violation"
 LOCKED = ("balance", "top_up", "top up")
 """A 403 about money says one of these; any other is about the key, or about the account as a whole."""
 
-THEIRS = ("runner_", "request_timeout", "startup_timeout", "generation_timeout", "internal_", "downstream_service_")
+THEIRS = ("runner_", "request_timeout", "startup_timeout", "generation_timeout", "internal_")
 """How the types of errors begin that are the server's own: they come with 500 and above, which is never charged."""
 
 NO_TASK = Task("", "00000000-0000-0000-0000-000000000000")
@@ -60,16 +61,15 @@ class Fal(Protocol):
 
     def question(self, model: Model, task: Task) -> Call:
         """Where the answers named it, or else by the task's id: the state, and once that was complete the result."""
-        at_result = task.polling_url and not task.polling_url.endswith("/status")
-        return Call("GET", _place(model, task) + ("" if at_result else "/status"), url=task.polling_url)
+        return Call("GET", _place(model, task) + ("" if _is_complete(task) else "/status"), url=task.polling_url)
 
     def read_result(self, answer: Answer, model: Model, task: Task) -> Result:
         """Either the task's state or the model's answer: which it is shows in its shape."""
         data = object_in(answer.json)
         if answer.status == 400 and "in progress" in words_of(answer):
             return Pending()
-        if kind := _kind(answer):
-            raise _failed(kind, answer, model)
+        if (kind := _kind(answer)) and (answer.status == 200 or (_is_complete(task) and kind != "internal_error")):
+            raise _failed(kind, answer, model)  # what else is told in place of a state is trouble of the queue's own
         if answer.status in (401, 403) and data:
             raise failure("key_refused_later", provider=model.provider.label, reason=because(answer))
         if answer.status in (404, 410):
@@ -142,13 +142,15 @@ def _place(model: Model, task: Task) -> str:
     return f"/{owner_and_app}/requests/{quote(task.remote_id, safe='')}"
 
 
+def _is_complete(task: Task) -> bool:
+    """Whether its state was, so that it is asked for its result."""
+    return bool(task.polling_url) and not task.polling_url.endswith("/status")
+
+
 def _ready(data: dict[str, Any], answer: Answer, model: Model) -> Result:
-    if True in _list(data.get("has_nsfw_concepts")):  # the picture is black, and for the server one like any other
-        error = failure("picture_moderated", provider=model.provider.label, reason="")
-        error.cost = "yes"
-        raise error
-    first = object_in(next(iter(_list(data.get("images"))), None))
-    if sample := text_in(first.get("url")):
+    if True in list_in(data.get("has_nsfw_concepts")):  # the picture is black, and for the server one like any other
+        raise _moderated(model, "", "yes")
+    if sample := text_in(_first(data.get("images")).get("url")):
         return Ready(sample, seed_in(data.get("seed")), _cost(answer, model))
     return Missing()
 
@@ -165,8 +167,7 @@ def _cost(answer: Answer, model: Model) -> float | None:
 def _kind(answer: Answer) -> str:
     """The type of an error, from a list of complaints, from the flat envelope, or from a completed task's state."""
     data = object_in(answer.json)
-    first = object_in(next(iter(_list(data.get("detail"))), None))
-    return text_in(first.get("type")) or text_in(data.get("error_type"))
+    return text_in(_first(data.get("detail")).get("type")) or text_in(data.get("error_type"))
 
 
 def _refused_for(answer: Answer) -> str | None:
@@ -180,14 +181,18 @@ def _refused_for(answer: Answer) -> str | None:
 def _failed(kind: str, answer: Answer, model: Model) -> FluxDepthError:
     reason = because(answer) or f" ({one_line(kind, 60)})"
     if kind == POLICY:
-        error = failure("picture_moderated", provider=model.provider.label, reason=reason)
-        error.cost = "unknown"  # "may still be charged if a runner spent GPU time", as for every 422
-        return error
+        return _moderated(model, reason, "unknown")  # "may still be charged if a runner spent GPU time"
     if answer.status >= 500 or kind.startswith(THEIRS):
         return failure("painting_broke", provider=model.provider.label, reason=reason)
     cause = "refused_there" if answer.status == 422 else "painting_failed"
     return failure(cause, provider=model.provider.label, reason=reason)
 
 
-def _list(value: object) -> list[Any]:
-    return value if isinstance(value, list) else []
+def _moderated(model: Model, reason: str, cost: Cost) -> FluxDepthError:
+    error = failure("picture_moderated", provider=model.provider.label, reason=reason)
+    error.cost, error.remedy = cost, "change the prompt"
+    return error
+
+
+def _first(value: object) -> dict[str, Any]:
+    return object_in(next(iter(list_in(value)), None))

@@ -17,6 +17,7 @@ __all__ = [
     "as_data_uri",
     "because",
     "check_probe",
+    "list_in",
     "number_in",
     "object_in",
     "one_line",
@@ -146,6 +147,11 @@ def number_in(value: object) -> float | None:
 def object_in(value: object) -> dict[str, Any]:
     """A JSON object, or an empty one."""
     return value if isinstance(value, dict) else {}
+
+
+def list_in(value: object) -> list[Any]:
+    """A JSON list, or an empty one."""
+    return value if isinstance(value, list) else []
 
 
 def text_in(value: object) -> str:
