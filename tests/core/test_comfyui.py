@@ -21,12 +21,12 @@ import pytest
 from PIL import Image
 
 from flux_depth_addon.core.client import Client
-from flux_depth_addon.core.errors import FluxDepthError, TryLaterError
+from flux_depth_addon.core.errors import FluxDepthError, InputError, TryLaterError
 from flux_depth_addon.core.job import Job, Step
 from flux_depth_addon.core.journal import Journal
 from flux_depth_addon.core.listener import Listener
 from flux_depth_addon.core.models import Table, load
-from flux_depth_addon.core.providers import Answer, Call, Cancelled, Event, Missing, Ready, Task
+from flux_depth_addon.core.providers import Answer, Call, Cancelled, Event, Missing, Pictures, Ready, Task
 from flux_depth_addon.core.providers.comfyui import PROTOCOL
 from flux_depth_addon.core.request import Lora, Request
 from flux_depth_addon.core.worker import step
@@ -181,6 +181,22 @@ def test_a_workflow_without_a_place_is_told_before_anything_is_sent(
     job = errand(wish(model="comfyui:plain"), over(file), server.base)
     assert f"mine.json has no node titled “FLUX Depth {place}”" in job.error_message
     assert not server.seen
+
+
+def test_a_start_picture_goes_where_it_belongs_and_is_asked_for_where_it_is_missing(
+    server: Emulator, wish: Callable[..., Request], control: bytes, tmp_path: Path
+) -> None:
+    file = tmp_path / "mine.json"
+    graph = PLAIN | {"9": {"class_type": "LoadImage", "inputs": {"image": ""}, "_meta": {"title": "FLUX Depth Start"}}}
+    file.write_text(json.dumps(graph))
+    model, request = over(file, start="optional")["comfyui:plain"], wish(model="comfyui:plain")
+    with pytest.raises(InputError, match=r"mine\.json paints over a start picture"):
+        PROTOCOL.uploads(request, model, Pictures(control))
+    pictures = Pictures(control, b"another")
+    assert len(PROTOCOL.uploads(request, model, pictures)) == 2
+    payload = PROTOCOL.submission(request, model, pictures, "t").payload or {}
+    inputs = [payload["prompt"][name]["inputs"]["image"] for name in "19"]  # type: ignore[index]
+    assert inputs == [f"flux_depth/{hashlib.sha256(data).hexdigest()[:40]}.png" for data in (control, b"another")]
 
 
 def test_a_job_that_is_waiting_or_at_work_is_stopped(

@@ -181,6 +181,8 @@ def _graph(request: Request, model: Model, pictures: Pictures, ticket: str) -> d
     }
     if request.loras and not spots(workflow, "lora"):
         raise InputError(f"{workflow.name} has no place for a LoRA: take the LoRAs away. Nothing was sent.")
+    if spots(workflow, "start") and not pictures.start:
+        raise InputError(f"{workflow.name} paints over a start picture: choose one. Nothing was sent.")
     graph = chained(filled(workflow, values), [(lora.path.strip(), lora.scale) for lora in request.loras])
     return _with_extra(graph, request.extra_fields, workflow.name)
 
