@@ -155,7 +155,7 @@ def month_words(grid: Grid) -> list[str]:
     from .core.grid import dollars
 
     if not grid.price_usd:
-        return ["Free: painted on this computer"]
+        return ["Free: nothing is charged"]
     spent, cap = watch.month.most if watch.month else 0.0, preferences.cap()
     limit = f"your limit is {dollars(cap)}" if cap is not None else "there is no limit"
     return [

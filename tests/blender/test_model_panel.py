@@ -27,6 +27,8 @@ map_field = "control_image"
 sends_size = true
 price_usd = 0.04
 per = "megapixel"
+max_megapixels = 2.0
+max_side = 2048
 steps = { low = 1, high = 40, default = 28 }
 guidance = { low = 0.0, high = 35.0, default = 3.5 }
 strength = { low = 0.01, high = 1.0, default = 0.85 }
@@ -457,14 +459,14 @@ def test_a_field_that_would_send_the_picture_elsewhere_is_refused(scene, part):
 
 def test_the_button_shows_what_this_picture_costs_at_this_size(scene, part):
     button = hostile.button(shown(part, "panels", "_Main"), "flux_depth.generate")
-    assert button[0] == "Generate  ·  $0.08"
-    assert button[1]["shown_price"] == "$0.08"
-    scene.flux_depth.megapixels = 0.5
-    assert hostile.button(shown(part, "panels", "_Main"), "flux_depth.generate")[0] == "Generate  ·  $0.04"
+    assert button[0] == "Generate  ·  $0.04"
+    assert button[1]["shown_price"] == "$0.04"
+    scene.flux_depth.megapixels = 2.0
+    assert hostile.button(shown(part, "panels", "_Main"), "flux_depth.generate")[0] == "Generate  ·  $0.08"
 
 
 def test_a_grid_and_a_shot_sum_what_each_picture_measures(scene, part):
-    scene.flux_depth_variations.seeds = 3
+    scene.flux_depth_variations.seeds, scene.flux_depth.megapixels = 3, 2.0
     assert part("variations").grid_of(bpy.context).words == "3 pictures  ·  $0.24"
     model = part("preferences").table()["here:style"]
     assert part("shot").price_of(scene, model, 24) == "$1.92"
@@ -473,9 +475,9 @@ def test_a_grid_and_a_shot_sum_what_each_picture_measures(scene, part):
 def test_a_click_above_the_limit_is_asked_about_by_this_size(scene, part, monkeypatch):
     monkeypatch.setattr(part("preferences"), "asks_above", lambda: 0.05)
     question = part("operators").FLUXDEPTH_OT_generate.question
-    assert question(None, bpy.context) == "This costs $0.08."
-    scene.flux_depth.megapixels = 0.5
     assert question(None, bpy.context) == ""
+    scene.flux_depth.megapixels = 2.0
+    assert question(None, bpy.context) == "This costs $0.08."
 
 
 # A stranger's file.

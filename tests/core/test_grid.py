@@ -61,9 +61,8 @@ def test_each_camera_s_pictures_cost_what_they_measure(grid: Callable[..., Grid]
             ("Left", "by size"): small, ("Right", "by size"): large, ("Left", PAID): small, ("Right", PAID): large
         },
     )  # fmt: skip
-    assert (small.width * small.height, large.width * large.height) == (1032192, 2073600)
-    assert made.price_usd == pytest.approx(2 * 0.08 + 0.12 + 3 * 0.096)
-    assert made.words == "6 pictures  ·  $0.568"
+    assert made.price_usd == pytest.approx(2 * 0.04 + 0.08 + 3 * 0.096)
+    assert made.words == "6 pictures  ·  $0.448"
 
 
 def test_what_shares_a_render_comes_together(grid: Callable[..., Grid]) -> None:

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import time
-from pathlib import Path
 
 from PIL import Image
 
 from tests.gui.artist import Artist
 from tests.gui.shots import LIGHT, LOOKED_AT, NARROW, PROMPT, keep, studio  # noqa: F401  (a fixture)
-from tests.gui.test_models import STYLE
 
 FILLED = f"""
 scene = bpy.context.scene; scene.flux_depth.prompt = {PROMPT!r}
@@ -18,7 +16,7 @@ for path, weight, word in (("author/plaster-interiors", 0.8, "plasterroom"), ("a
 image = bpy.data.images.new("Last Week's Mood", 672, 378)
 scene.flux_depth_start.image = image
 part("preferences").current().extras.clear()
-bpy.ops.flux_depth.add_extra(model_id="cometapi:style")
+bpy.ops.flux_depth.add_extra(model_id=scene.flux_depth.model_id)
 row = part("preferences").current().extras[0]; row.field, row.value = "acceleration", "high"
 part("windows").redraw()
 """
@@ -33,13 +31,12 @@ def beside(above: Image.Image, whole: Image.Image) -> Image.Image:
     return both
 
 
-def test_model_settings(studio: Artist, tmp_path: Path) -> None:  # noqa: F811
-    (tmp_path / "data").mkdir(exist_ok=True)
-    (tmp_path / "data" / "models.toml").write_text(STYLE.format(base="http://127.0.0.1:9"), encoding="utf-8")
+def test_model_settings(studio: Artist) -> None:  # noqa: F811
     studio.python(
-        "part('preferences').forget_table(); part('properties')._items.cache_clear()\n"
-        "part('preferences').current().key_cometapi = 'x' * 20\n"
-        "part('properties').switch_model(bpy.context.scene.flux_depth, 'cometapi:style')"
+        "bpy.context.preferences.system.use_online_access = True\n"
+        "part('preferences').current().key_fal = 'x' * 20\n"
+        "model = 'fal:flux-control-lora-depth/image-to-image'\n"
+        "part('properties').switch_model(bpy.context.scene.flux_depth, model)"
     )
     studio.python(FILLED)
     studio.panel("Model Settings")
