@@ -140,7 +140,8 @@ class Replicate(Emulator):
 
     def cancel(self, seen: Seen, task: Task) -> Answer:
         """It is stopped; one that is over stays what it is."""
-        return in_json(self.prediction(task, "canceled" if self.stop(task) or task.is_stopped else "succeeded"))
+        over = "succeeded" if task.ending in ("ready", "gone") else "failed"
+        return in_json(self.prediction(task, "canceled" if self.stop(task) or task.is_stopped else over))
 
     def probe(self, seen: Seen) -> Answer:
         """The account, or the model."""
