@@ -102,11 +102,14 @@ class Client:
         return Pending(pending.progress if news.progress is None else news.progress, news.preview)
 
     def cancel(self, request: Request, base: str, task: Task) -> Cancelled | None:
-        """Ask the provider to stop; None where it cannot be asked. Raises TryLaterError, or what it refused with."""
+        """Ask the provider to stop; None where it cannot be asked, or says nothing.
+
+        Raises TryLaterError, or what it refused with.
+        """
         model = self.table[request.model]
         speech = protocol(model.provider.protocol)
-        call = speech.cancellation(model, task)
-        return speech.read_cancellation(self._ask(call, base, model.provider), model) if call else None
+        answers = (self._ask(call, base, model.provider) for call in speech.stops(model, task))
+        return next(filter(None, (speech.read_cancellation(answer, model) for answer in answers)), None)
 
     def download(self, url: str, base: str) -> bytes:
         """A picture's bytes, asked for without a key. Raises LookupError for a dead link, or FluxDepthError."""

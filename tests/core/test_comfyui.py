@@ -199,20 +199,21 @@ def test_a_start_picture_goes_where_it_belongs_and_is_asked_for_where_it_is_miss
     assert inputs == [f"flux_depth/{hashlib.sha256(data).hexdigest()[:40]}.png" for data in (control, b"another")]
 
 
+@pytest.mark.parametrize("polls", [0, 1, 4])
 def test_a_job_that_is_waiting_or_at_work_is_stopped(
-    server: Emulator, errand: Callable[..., Job], wish: Callable[..., Request], tmp_path: Path
+    server: Emulator, errand: Callable[..., Job], wish: Callable[..., Request], polls: int
 ) -> None:
     server.pending = 1000
-    for polls in (0, 1, 4):
-        job = errand(wish(model="comfyui:flux1-depth-dev"), load(), server.base, until=Step.POLL)
-        client, task = Client(load(), {}), job.task
-        model = client.table[job.request.model]
-        for _ in range(polls):
-            result = PROTOCOL.read_result(ask(server.base, PROTOCOL.question(model, task)), model, task)
-            task = replace(task, polling_url=getattr(result, "polling_url", task.polling_url))
-        client.cancel(job.request, server.base, task)
-        knows = server.jobs_api or polls  # type: ignore[attr-defined]
-        assert server.tasks[job.remote_id].is_stopped == bool(knows)
+    job = errand(wish(model="comfyui:flux1-depth-dev"), load(), server.base, until=Step.POLL)
+    client, task = Client(load(), {}), job.task
+    model = client.table[job.request.model]
+    for _ in range(polls):
+        result = PROTOCOL.read_result(ask(server.base, PROTOCOL.question(model, task)), model, task)
+        task = replace(task, polling_url=getattr(result, "polling_url", task.polling_url))
+    told = client.cancel(job.request, server.base, task)
+    assert server.tasks[job.remote_id].is_stopped
+    assert told == (Cancelled(is_free=True) if server.jobs_api else None)  # type: ignore[attr-defined]
+    assert len(server.calls("cancel")) == (1 if server.jobs_api or polls else 3)  # type: ignore[attr-defined]
 
 
 def ask(base: str, call: Any) -> Answer:
@@ -369,8 +370,18 @@ def test_a_picture_that_is_kept_goes_before_one_that_is_shown_and_a_marked_one_b
 def test_a_stop_that_was_not_heard_is_said_again(status: int) -> None:
     with pytest.raises(TryLaterError):
         PROTOCOL.read_cancellation(Answer(status, {}, b""), load()["comfyui:flux1-depth-dev"])
-    done = PROTOCOL.read_cancellation(Answer(200, {}, b'{"cancelled": false}'), load()["comfyui:flux1-depth-dev"])
-    assert done == Cancelled(is_free=True, is_late=True)
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "told"),
+    [
+        (200, b'{"cancelled": true}', Cancelled(is_free=True)),
+        (200, b'{"cancelled": false}', Cancelled(is_free=True, is_late=True)),
+        *((status, b"", None) for status in (200, 404, 405)),
+    ],
+)
+def test_whether_a_stop_was_in_time_is_told_by_newer_servers(status: int, body: bytes, told: object) -> None:
+    assert PROTOCOL.read_cancellation(Answer(status, {}, body), load()["comfyui:flux1-depth-dev"]) == told
 
 
 # News.
@@ -463,13 +474,12 @@ if REAL:
             assert job.error_message.startswith("ComfyUI lacks "), job.error_message
             assert "node" not in job.error_message
 
-    def test_a_real_server_says_of_a_stopped_job_that_it_is_one(
+    def test_a_real_server_cannot_stop_what_is_done(
         errand: Callable[..., Job], wish: Callable[..., Request], plain: Path
     ) -> None:
         job = errand(wish(model="comfyui:plain", seed=int(time.time()) + 1), over(plain), REAL)
         told = Client(over(plain), {}).cancel(job.request, REAL, job.task)
-        assert told is not None
-        assert told.is_free
+        assert told in (Cancelled(is_free=True, is_late=True), None)
 
     def test_the_emulator_takes_what_a_real_server_takes(plain: Path) -> None:
         """Input for input, of every class that it plays."""

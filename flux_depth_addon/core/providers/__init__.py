@@ -181,8 +181,13 @@ class Protocol:
         """The call that stops the task; None where there is none. Raises nothing."""
         return None
 
-    def read_cancellation(self, answer: Answer, model: Model) -> Cancelled:
-        """What came of it; raises TryLaterError when it is worth asking again."""
+    def stops(self, model: Model, task: Task) -> Sequence[Call]:
+        """The calls that stop the task, where there are several: made in turn until one tells what came of it."""
+        call = self.cancellation(model, task)
+        return (call,) if call else ()
+
+    def read_cancellation(self, answer: Answer, model: Model) -> Cancelled | None:
+        """What came of it, or None where that is not told; raises TryLaterError when it is worth asking again."""
         return Cancelled()
 
     def probes(self, model: Model) -> Sequence[Call]:

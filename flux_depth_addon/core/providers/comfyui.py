@@ -1,8 +1,9 @@
 """The protocol of ComfyUI, on the artist's own machine or network: upload, prompt, a question, a view; free.
 
-Routes and fields follow ComfyUI's server.py and execution.py, of 0.3.64 and of the newest. From 0.4 on, one question
-tells of a job in any state (/api/jobs/ID); of an older server the queue is asked while the job is in it, and then the
-history. Which of them is asked next is kept as the task's polling_url, a path: QUEUED, RUNNING, or the history's.
+Routes and fields follow ComfyUI's server.py and execution.py, of 0.3.64 and 0.33.0. From 0.6 on, one question tells of
+a job in any state (/api/jobs/ID); of an older server the queue is asked while the job is in it, and then the history.
+Which of them is asked next is kept as the task's polling_url, a path: QUEUED, RUNNING, or the history's. The id of a
+job is ours from 0.3.45 on, and must be a UUID from 0.25 on.
 """
 
 from __future__ import annotations
@@ -74,7 +75,7 @@ class ComfyUI(Protocol):
             "prompt": _graph(request, model, pictures, ticket),
             "client_id": ticket,
             "prompt_id": _id(ticket),
-            "extra_data": {"preview_method": "auto"},  # without it the newer ones paint no preview for others' jobs
+            "extra_data": {"preview_method": "auto"},  # from 0.5 on; before, the server decides
         }
         return Call("POST", "/prompt", payload=payload)
 
@@ -110,19 +111,20 @@ class ComfyUI(Protocol):
         prompt = object_in(object_in(data.get("workflow")).get("prompt"))
         return _judge(data, object_in(data.get("execution_status")), prompt, model)
 
-    def cancellation(self, model: Model, task: Task) -> Call:
-        """One call for a job in any state; of an older server, the one for where it was seen last."""
-        if task.polling_url == QUEUED:
-            return Call("POST", "/queue", payload={"delete": [_id_of(task)]})
-        if task.polling_url == RUNNING:
-            return Call("POST", "/interrupt", payload={"prompt_id": _id_of(task)})
-        return Call("POST", f"/api/jobs/{quote(_id_of(task), safe='')}/cancel", payload={})
+    def stops(self, model: Model, task: Task) -> Sequence[Call]:
+        """One call for a job in any state, which is there from 0.26 on; before, one for each state."""
+        waiting = Call("POST", "/queue", payload={"delete": [_id_of(task)]})
+        at_work = Call("POST", "/interrupt", payload={"prompt_id": _id_of(task)})
+        any_state = Call("POST", f"/api/jobs/{quote(_id_of(task), safe='')}/cancel", payload={})
+        # Before 0.3.57 an interruption stopped whatever was at work, whoever's it was: only where ours is known to be.
+        return {QUEUED: (waiting,), RUNNING: (at_work,)}.get(task.polling_url, (any_state, waiting, at_work))
 
-    def read_cancellation(self, answer: Answer, model: Model) -> Cancelled:
-        """Nothing costs anything here; older servers do not say whether it was in time."""
-        if answer.status >= 300 and answer.status not in (404, 405):  # an older server that has not been polled yet
+    def read_cancellation(self, answer: Answer, model: Model) -> Cancelled | None:
+        """The calls for one state say nothing, nor do servers that have no such call; nothing costs anything here."""
+        if answer.status >= 300 and answer.status not in (404, 405):
             raise unusable(answer, model)
-        return Cancelled(is_free=True, is_late=object_in(answer.json).get("cancelled") is False)
+        told = object_in(answer.json).get("cancelled")
+        return Cancelled(is_free=True, is_late=not told) if isinstance(told, bool) else None
 
     def probes(self, model: Model) -> Sequence[Call]:
         """Who is there, and what it knows of each class of nodes that the workflow has."""
