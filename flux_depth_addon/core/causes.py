@@ -230,9 +230,9 @@ CAUSES: dict[str, Cause] = {
         "change what it names, then generate again",
         "settings",
     ),
-    "graph_failed": Cause(errors.ProviderError, "{provider} {problem}", "no", "{remedy}", "retry"),
+    "graph_failed": Cause(errors.FailedThereError, "{provider} {problem}", "no", "{remedy}", "retry"),
     "stopped_there": Cause(
-        errors.ProviderError, "This was stopped at {provider} itself", "no", "retry to make it anew", "retry"
+        errors.FailedThereError, "This was stopped at {provider} itself", "no", "retry to make it anew", "retry"
     ),
     "too_late": Cause(
         errors.DeadlineError,

@@ -21,6 +21,7 @@ import pytest
 from PIL import Image
 
 from flux_depth_addon.core.client import Client
+from flux_depth_addon.core.disclosure import disclosure
 from flux_depth_addon.core.errors import FluxDepthError, InputError, TryLaterError
 from flux_depth_addon.core.job import Job, Step
 from flux_depth_addon.core.journal import Journal
@@ -189,9 +190,9 @@ def test_a_start_picture_goes_where_it_belongs_and_is_asked_for_where_it_is_miss
     file = tmp_path / "mine.json"
     graph = PLAIN | {"9": {"class_type": "LoadImage", "inputs": {"image": ""}, "_meta": {"title": "FLUX Depth Start"}}}
     file.write_text(json.dumps(graph))
-    model, request = over(file, start="optional")["comfyui:plain"], wish(model="comfyui:plain")
+    model, request = over(file, start="optional")["comfyui:plain"], wish(model="comfyui:plain", start="ab" * 32)
     with pytest.raises(InputError, match=r"mine\.json paints over a start picture"):
-        PROTOCOL.uploads(request, model, Pictures(control))
+        PROTOCOL.uploads(wish(model="comfyui:plain"), model, Pictures(control))
     pictures = Pictures(control, b"another")
     assert len(PROTOCOL.uploads(request, model, pictures)) == 2
     payload = PROTOCOL.submission(request, model, pictures, "t").payload or {}
@@ -255,6 +256,23 @@ def test_a_server_that_was_started_anew_no_longer_knows_the_job(server: Emulator
         result = PROTOCOL.read_result(ask(server.base, PROTOCOL.question(model, task)), model, task)
         task = replace(task, polling_url=getattr(result, "polling_url", task.polling_url))
     assert result == Missing()
+
+
+@pytest.mark.parametrize("name", ["comfyui:flux1-depth-dev", "comfyui:flux1-dev-depth-lora"])
+def test_what_is_sent_is_shown_by_the_titles_of_the_nodes(name: str, wish: Callable[..., Request]) -> None:
+    loras = (Lora("a.safetensors", 0.5), Lora("b.safetensors"))
+    told = disclosure(wish(model=name, seed=5, loras=loras), load()[name])
+    assert told.host == "127.0.0.1:8188"
+    assert told.picture_field == "FLUX Depth Picture" not in told.fields
+    assert told.fields["FLUX Depth Prompt"] == "a quiet room"
+    assert told.fields["FLUX Depth Seed, Steps: seed"] == "5"
+    assert told.fields["FLUX Depth Size: width"] == "320"
+    assert [value for field, value in told.fields.items() if field.startswith("FLUX Depth LoRA: lora_name")] == [
+        "a.safetensors",
+        "b.safetensors",
+    ]
+    assert told.fields["nodes"].startswith("LoadImage, ImageScale")
+    assert {"client_id", "prompt_id", "extra_data.preview_method"} < told.fields.keys()
 
 
 # What a server lacks.

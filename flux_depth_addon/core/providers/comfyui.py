@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 from urllib.parse import quote, urlencode
 
@@ -111,6 +112,20 @@ class ComfyUI(Protocol):
         prompt = object_in(object_in(data.get("workflow")).get("prompt"))
         return _judge(data, object_in(data.get("execution_status")), prompt, model)
 
+    def shown(self, call: Call) -> Mapping[str, object]:
+        """Every value by its node's title or class, and the classes of all nodes, in place of the graph itself."""
+        rest = dict(call.payload or {})
+        graph = object_in(rest.pop("prompt", None))
+        rows: dict[str, object] = {}
+        for node, facts in graph.items():
+            values = {key: value for key, value in facts["inputs"].items() if not isinstance(value, list)}
+            for key, value in values.items():
+                label = _title(facts) or facts["class_type"]
+                name = label if len(values) == 1 else f"{label}: {key}"
+                rows[f"{name} ({node})" if name in rows else name] = value
+        kinds = ", ".join(facts["class_type"] for facts in graph.values())
+        return {**rows, "nodes": kinds, **super().shown(replace(call, payload=rest))}
+
     def stops(self, model: Model, task: Task) -> Sequence[Call]:
         """One call for a job in any state, which is there from 0.26 on; before, one for each state."""
         waiting = Call("POST", "/queue", payload={"delete": [_id_of(task)]})
@@ -174,7 +189,7 @@ def _graph(request: Request, model: Model, pictures: Pictures, ticket: str) -> d
     drawn = int.from_bytes(hashlib.sha256(ticket.encode()).digest()[:8], "big") % MAX_SEED + 1
     values = {
         "picture": f"{SUBFOLDER}/{_name(pictures.control)}",
-        "start": f"{SUBFOLDER}/{_name(pictures.start)}" if pictures.start else None,
+        "start": f"{SUBFOLDER}/{_name(pictures.start)}" if request.start else None,
         "prompt": request.prompt,
         # The file's own seed would make the same picture each time.
         "seed": drawn if request.seed is None else request.seed,
@@ -183,7 +198,7 @@ def _graph(request: Request, model: Model, pictures: Pictures, ticket: str) -> d
     }
     if request.loras and not spots(workflow, "lora"):
         raise InputError(f"{workflow.name} has no place for a LoRA: take the LoRAs away. Nothing was sent.")
-    if spots(workflow, "start") and not pictures.start:
+    if spots(workflow, "start") and not request.start:
         raise InputError(f"{workflow.name} paints over a start picture: choose one. Nothing was sent.")
     graph = chained(filled(workflow, values), [(lora.path.strip(), lora.scale) for lora in request.loras])
     return _with_extra(graph, request.extra_fields, workflow.name)
