@@ -113,6 +113,8 @@ class Emulator:
     def __init__(self, *, pending: int = 2) -> None:
         self.seen: list[Seen] = []
         """Every request so far, oldest first."""
+        self.said: list[tuple[Seen, Answer]] = []
+        """What each of them got."""
         self.tasks: dict[str, Task] = {}
         """Every submission that was taken, by its id."""
         self.pending = pending

@@ -77,7 +77,9 @@ class Handler(BaseHTTPRequestHandler):
         self.close_connection = True
         if "upgrade" in headers and emulator.upgraded(seen, self):
             return
-        self._say(emulator.told(seen))
+        answer = emulator.told(seen)
+        emulator.said.append((seen, answer))
+        self._say(answer)
 
     do_POST = do_PUT = do_DELETE = do_GET
 
