@@ -70,6 +70,8 @@ def switch_model(settings: "FLUXDEPTH_PG_settings", model_id: str) -> None:
     dials.carry(settings, model_or_none(settings), new)
     if settings.output_format not in new.formats:
         settings.output_format = new.formats[0]
+    if new.control == "map":
+        settings.control = "depth"
     settings.model_id = new.id
 
 

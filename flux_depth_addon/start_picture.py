@@ -91,7 +91,7 @@ def read(image: bpy.types.Image, scene: bpy.types.Scene) -> bytes:
 
     size: Any = image.size
     width, height = size
-    if image.type == "COMPOSITING" or not width or not height:
+    if not width or not height or len(image.pixels) != width * height * image.channels:
         raise InputError(f"The start picture “{text(image)[:60]}” has no pixels: choose another. Nothing was sent.")
     if width * height > MAX_PIXELS:
         raise InputError(

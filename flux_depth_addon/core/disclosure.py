@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
 from typing import NamedTuple
 
 from .addresses import host_of
@@ -10,6 +11,9 @@ from .providers import Pictures, protocol
 from .request import Request
 
 __all__ = ["Disclosure", "disclosure"]
+
+START = b"start picture"
+"""What stands in the body for it, to be found again."""
 
 
 class Disclosure(NamedTuple):
@@ -30,7 +34,12 @@ class Disclosure(NamedTuple):
 def disclosure(request: Request, model: Model) -> Disclosure:
     """What would be sent for this request; made from the very body that is sent."""
     speech = protocol(model.provider.protocol)
-    shown = speech.shown(speech.submission(request, model, Pictures(b""), "…"))
-    fields = {name: str(value) for name, value in shown.items() if name.rpartition(".")[2] != model.map_field}
+    pictures = Pictures(b"", START if request.start else b"")  # no panel has the pixels at hand
+    shown = speech.shown(speech.submission(request, model, pictures, "…"))
+    fields = {name: _told(value) for name, value in shown.items() if name.rpartition(".")[2] != model.map_field}
     picture = "clay render" if request.control == "clay" else "depth map"
     return Disclosure(host_of(model.provider.base), model.provider.key_header, picture, model.map_field, fields)
+
+
+def _told(value: object) -> str:
+    return "the start picture, a PNG" if b64encode(START).decode() in str(value) else str(value)

@@ -49,3 +49,13 @@ def test_what_the_control_image_shows_is_named(table: Table, wish: Callable[...,
     model = table["cometapi:flux-pro-1-0-depth-finetuned"]
     assert disclosure(wish(), model).picture == "depth map"
     assert disclosure(wish(control="clay"), model).picture == "clay render"
+
+
+def test_a_start_picture_is_disclosed_by_its_field_with_what_goes_along(
+    table: Table, wish: Callable[..., Request]
+) -> None:
+    model = next(model for model in table.models.values() if model.start == "required")
+    fields = disclosure(wish(model=model.id, start="0" * 64, strength=0.4), model).fields
+    assert "the start picture, a PNG" in fields.values()
+    assert "0.4" in fields.values()
+    assert "the start picture, a PNG" not in disclosure(wish(model=model.id), model).fields.values()
