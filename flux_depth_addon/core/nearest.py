@@ -30,7 +30,7 @@ def nearest(
        where one is sent.
     3. One that takes a finished depth map: the composition is what the artist came for, and an estimate is another one.
     4. One that takes the most of what was set: size, LoRAs, the fine-tune, the start picture, dials.
-    5. One whose provider can be asked now, without an account first.
+    5. One whose provider can be asked now; else one that wants a key, and at last one that wants a server of your own.
     6. One at the same provider.
     7. One that could take as much as the old one: an exact size, a map and nothing else; and LoRAs, which are what a
        fine-tune is today.
@@ -59,7 +59,7 @@ def _distance(model: Model, other: Model, ready: Container[str], request: Reques
         not can_be_asked(other, request),
         other.control == "picture",
         _loses(model, other, request) if request else 0,
-        other.provider.name not in ready,
+        0 if other.provider.name in ready else 1 + other.provider.chosen_base,
         other.provider.name != model.provider.name,
         _lacks(model, other),
         abs(_usd(other, framing) - _usd(model, framing)),

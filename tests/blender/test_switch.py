@@ -78,8 +78,8 @@ def test_a_retired_model_is_warned_of_with_the_way_to_one_that_lives(scene, part
 
 
 def test_a_price_per_megapixel_is_told_for_this_picture(scene, part, data):
-    scene.flux_depth.megapixels = 1.0
-    table(part, data, near__map='per = "megapixel"')
+    scene.flux_depth.megapixels = 1.5
+    table(part, data, near__map='per = "megapixel"\nmax_megapixels = 1.5\nmax_side = 2048')
     assert "$0.08 ($0.016 less)" in words(drawn(part))
 
 

@@ -129,6 +129,15 @@ def test_a_key_that_is_there_counts_more_than_the_price(rows: Rows, gone: Model)
     assert found(table, gone, "far") == MAP_TOO
 
 
+def test_a_key_is_sooner_there_than_a_server_of_one_s_own(rows: Rows, gone: Model, tmp_path: Path) -> None:
+    rows(near__map=f"price_usd = {gone.price_usd}", far__map="")
+    file = tmp_path / "models.toml"
+    own = file.read_text(encoding="utf-8").replace("[providers.near]", "[providers.near]\nchosen_base = true")
+    file.write_text(own, encoding="utf-8")
+    assert found(load(file), gone) == MAP_TOO
+    assert found(load(file), gone, "near") == MAP
+
+
 def test_the_same_provider_counts_more_than_the_price(rows: Rows) -> None:
     table = rows(near__photo="price_usd = 0.04", near__map="price_usd = 0.4", far__map="price_usd = 0.04")
     assert found(table, table[PHOTO]) == MAP
@@ -143,7 +152,7 @@ def test_at_last_the_price_decides_by_what_is_paid_for_that_size(
     rows: Rows, gone: Model, asked: Callable[..., Request]
 ) -> None:
     table = rows(near__map='price_usd = 0.05\nper = "megapixel"', far__map="price_usd = 0.06")
-    large = Framing(1344, 768, 0, 0, 1344, 768)
+    large = Framing(1408, 1024, 0, 0, 1408, 1024)
     assert found(table, gone) == MAP_TOO
     assert table[MAP].price_of(large) == pytest.approx(0.1)
     assert found(table, gone, request=asked(framing=large)) == MAP
