@@ -64,6 +64,8 @@ ARROWS = {
     "extra": set(),
     "start": {"errors", "framing", "picture"},
     "workflow": {"errors"},
+    "places": {"addresses", "errors", "models"},
+    "own_workflows": {"errors", "models", "picture", "workflow"},
     "providers": {"causes", "errors", "models", "request", "workflow"},
     "certificates": set(),
     "wire": {"addresses", "certificates", "providers"},

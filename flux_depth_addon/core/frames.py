@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from . import claim
-from .addresses import check_base
+from .addresses import check_base, origin_of
 from .entry import new_job
 from .errors import InputError
 from .framing import Framing
@@ -52,7 +52,7 @@ def planned(
 
     With `anew`, what is there, or is claimed, is sent once more; a picture stays until the new one takes its place.
     """
-    plan, claims, base = Plan(), claim.found(folder), base and check_base(base)
+    plan, claims, base = Plan(), claim.found(folder), base and check_base(base, {origin_of(base)})
     waiting = {job.output: job for job in journal.unfinished()}
     for frame in frames:
         path = path_of(folder, frame)

@@ -12,7 +12,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from .addresses import check_base
+from .addresses import check_base, origin_of
 from .errors import InputError
 from .framing import MAX_SIDE, MEGAPIXEL, Framing, Limits
 
@@ -270,7 +270,9 @@ def _provider(name: str, row: dict[str, Any]) -> Provider:
     paths = (provider.submit.replace("{model}", ""), provider.poll, provider.probe)
     if not all(path[:1] in ("", "/") and not set("{}") & set(path) for path in paths):
         raise InputError(f"“{name}” needs submit, poll and probe to begin with a slash, and no braces but “{{model}}”.")
-    return replace(provider, base=check_base(provider.base)) if provider.base else provider
+    # Where the artist gives the address, plain http is their word to give, and the client looks whether they gave it.
+    allowed = {origin_of(provider.base)} if provider.chosen_base else set()
+    return replace(provider, base=check_base(provider.base, allowed)) if provider.base else provider
 
 
 @cache

@@ -34,12 +34,14 @@ def bfls(table: Table) -> list[Model]:
     return [model for model in table.models.values() if model.provider.protocol == "bfl"]
 
 
-def test_the_five_models_of_the_makers_protocol_are_offered(bfls: list[Model]) -> None:
+def test_the_models_of_the_makers_protocol_are_offered(bfls: list[Model]) -> None:
     assert [model.id for model in bfls] == [
         FINETUNED,
         "cometapi:flux-pro-1.0-depth",
         "bfl:flux-pro-1.0-depth-finetuned",
         "bfl:flux-pro-1.0-depth",
+        "gateway:flux-pro-1.0-depth",
+        "gateway:flux-pro-1.0-depth-finetuned",
         "sandbox",
     ]
 
