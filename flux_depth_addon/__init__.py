@@ -8,8 +8,8 @@ if TYPE_CHECKING:
     from types import ModuleType
 
 MODULES = (
-    "extra_fields", "preferences_panel", "properties", "loras", "start_picture", "model_panel",
-    "variations", "faithfulness", "prompt", "chips", "preset_menu", "operators",
+    "extra_fields", "addresses_panel", "workflow_buttons", "preferences_panel", "properties", "loras",
+    "start_picture", "model_panel", "variations", "faithfulness", "prompt", "chips", "preset_menu", "operators",
     "grid_buttons", "batch", "compare", "keep", "keep_buttons", "shot", "shot_buttons", "offer", "upkeep", "restore",
     "picture_buttons", "gallery_panel", "projection_data", "project_panel", "switch", "compare_providers", "unfinished",
     "panels", "watch",

@@ -25,8 +25,7 @@ def obstacle(context: bpy.types.Context) -> str:
     model = model_or_none(settings)
     if model is None:
         return f"The model “{model_id_of(settings)}” is not in the table of models: choose another"
-    missing = no_view(context) or no_prompt(settings) or no_key(model)
-    return missing or preferences.offline_reason(model.provider) or no_request(context)
+    return no_view(context) or no_prompt(settings) or no_way(model) or no_request(context)
 
 
 def no_view(context: bpy.types.Context) -> str:
@@ -65,7 +64,19 @@ def no_key(model: Model) -> str:
     return f"There is no {model.provider.label} key: enter one above, or try the sandbox"
 
 
+def no_consent(model: Model) -> str:
+    """The obstacle that its provider has no address yet, or one that was not allowed, or nothing."""
+    return preferences.consent_reason(model.provider)
+
+
+def no_way(model: Model) -> str:
+    """Why this model cannot be asked, whatever it would be asked for, or nothing."""
+    return no_consent(model) or no_key(model) or preferences.offline_reason(model.provider)
+
+
 def check_reachable(model: Model, job: Job) -> None:
     """Raises InputError when a job cannot be sent or fetched now."""
-    if reason := no_key(model) or preferences.offline_reason(model.provider, job.base):
+    base = job.sent_to if job.is_waiting_there else job.base
+    barred = preferences.consent_reason(model.provider, base)
+    if reason := barred or no_key(model) or preferences.offline_reason(model.provider, base):
         raise InputError(f"{reason}. Nothing was sent.")

@@ -1,10 +1,12 @@
 """What the artist sees. Everything here draws from memory: no disk, no network, no database."""
 
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import bpy
 
 from . import model_panel, obstacles, preferences, start_picture, watch
+from .addresses_panel import draw_consent
 from .chips import draw_beside_prompt
 from .core.errors import InputError
 from .core.models import Model, Provider
@@ -30,6 +32,7 @@ from .variations_panel import Variations
 
 if TYPE_CHECKING:
     from .core.disclosure import Disclosure
+    from .core.request import Request
 
 
 class _Tab:
@@ -95,14 +98,20 @@ class _Sent(Part):
             say(self.layout, context, reason, "INFO")
             return
         try:
-            request = request_of(context)
+            model = model_of(context.scene.flux_depth)
+            sent = _disclosed(request_of(context), model, preferences.changes)
         except InputError as error:
             say(self.layout, context, obstacles.reason(error), "INFO")
             return
-        from .core.disclosure import disclosure  # only for whoever looks: it would make every start of Blender slower
+        _draw_disclosure(self.layout, context, sent, model)
 
-        model = model_of(context.scene.flux_depth)
-        _draw_disclosure(self.layout, context, disclosure(request, model), model)
+
+@lru_cache(8)
+def _disclosed(request: "Request", model: Model, _changes: int) -> "Disclosure":
+    """Made once for each request: what a workflow sends stands in its file."""
+    from .core.disclosure import disclosure  # only for whoever looks: it would make every start of Blender slower
+
+    return disclosure(request, model)
 
 
 class _Camera(Part):
@@ -157,7 +166,7 @@ def _draw_generate(layout: bpy.types.UILayout, context: bpy.types.Context, model
     button = column.operator("flux_depth.generate", text=text, icon="RENDER_STILL")
     if model:
         button.shown_model, button.shown_price = model.id, price
-    if not model or not preferences.has_key(model.provider):
+    if not model or draw_consent(layout, context, model.provider) or not preferences.has_key(model.provider):
         return
     if preferences.offline_reason(model.provider):
         layout.operator("extensions.userpref_show_online", text="Allow Online Access", icon="INTERNET_OFFLINE")

@@ -6,22 +6,27 @@ to last comes from the environment.
 
 import os
 import tomllib
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, cast
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 import bpy
 from bpy.props import StringProperty
 
 from .core import models
-from .core.addresses import is_loopback
+from .core.addresses import is_loopback, origin_of
 from .core.errors import InputError
 
 if TYPE_CHECKING:
     from .core.job import Job
+    from .own_rows import OwnRows
     from .preferences_panel import FLUXDEPTH_AP_preferences
 
 JOURNAL = "journal.sqlite3"
+
+changes = 0
+"""How often the table was forgotten: what is made of it is out of date after the next time."""
+
 _typed_keys: dict[str, str] = {}
 
 
@@ -56,23 +61,31 @@ def table_files() -> list[Path]:
     return [] if table_problem() else [_own_table()]
 
 
-@cache
 def table() -> models.Table:
     """The models to choose from. A broken file of the user's is left out; `table_problem` says why."""
-    try:
-        return models.load(_own_table())
-    except InputError:
-        return models.load()
+    return own_rows().table
+
+
+def table_problem() -> str:
+    """What is wrong with the user's own table of models, or nothing."""
+    return _file_tables()[1]
 
 
 @cache
-def table_problem() -> str:
-    """What is wrong with the user's own table of models, or nothing."""
+def _file_tables() -> tuple[models.Table, str]:
+    """As the files have it, and what is wrong with the user's own."""
     try:
-        models.load(_own_table())
+        return models.load(_own_table()), ""
     except InputError as error:
-        return str(error)
-    return ""
+        return models.load(), str(error)
+
+
+@cache
+def own_rows() -> "OwnRows":
+    """The table with what was typed here and added to it over the files' rows; these rows, for who needs them too."""
+    from .own_rows import over, typed
+
+    return over(_file_tables()[0], table_files(), partial(typed, current()), data_folder())
 
 
 def _own_table() -> Path:
@@ -81,8 +94,16 @@ def _own_table() -> Path:
 
 def forget_table() -> None:
     """Read the tables and folders anew at the next question."""
-    for cached in (table, table_problem, data_folder):
+    for cached in (_file_tables, data_folder):
         cached.cache_clear()
+    forget_own_rows()
+
+
+def forget_own_rows() -> None:
+    """Take what was typed and added anew at the next question."""
+    global changes
+    own_rows.cache_clear()
+    changes += 1
 
 
 def key_in_environment(provider: models.Provider) -> str:
@@ -102,6 +123,29 @@ def has_key(provider: models.Provider) -> bool:
     return not provider.key_header or bool(key_in_environment(provider) or _typed_keys.get(provider.name))
 
 
+def has_address(provider: models.Provider) -> bool:
+    """Whether it is known where the provider is; the sandbox is wherever it was started."""
+    return bool(provider.base) or provider.is_ours
+
+
+def allowed_bases() -> frozenset[str]:
+    """The origins of addresses that the artist allowed, each by a click of its own."""
+    chosen = current()
+    return frozenset(row.name for row in chosen.allowed) if chosen else frozenset()
+
+
+def consent_reason(provider: models.Provider, base: str = "") -> str:
+    """Why this provider may not be asked at this address before the artist does something, or nothing."""
+    from .core.places import risk_of
+
+    if not (base or has_address(provider)):
+        return own_rows().problems.get(provider.name) or f"{provider.label} has no address: enter it in the preferences"
+    origin = origin_of(base or provider.base)
+    if not risk_of(provider, base) or origin in allowed_bases():
+        return ""
+    return f"{origin} is another computer, and was not allowed yet"
+
+
 def offline_reason(provider: models.Provider, base: str = "") -> str:
     """Why nothing may be sent to this provider now, or nothing."""
     address = base or provider.base
@@ -117,7 +161,8 @@ def hindrance(job: "Job") -> str:
         return f"The model “{job.request.model}” is not in the table of models any more"
     if not has_key(model.provider):
         return f"It goes on once there is a {model.provider.label} key"
-    return offline_reason(model.provider, job.sent_to or job.base)
+    base = job.sent_to or job.base
+    return consent_reason(model.provider, base) or offline_reason(model.provider, base)
 
 
 def stops(job: "Job") -> bool:
@@ -127,8 +172,22 @@ def stops(job: "Job") -> bool:
 
 
 def reachable() -> list[str]:
-    """The providers that may be asked now, as far as Blender's online access goes."""
-    return [name for name, provider in table().providers.items() if not offline_reason(provider)]
+    """The providers that may be asked now, as far as Blender's online access and the artist's word go."""
+    rows = table().providers.items()
+    return [name for name, provider in rows if not (consent_reason(provider) or offline_reason(provider))]
+
+
+def for_worker() -> dict[str, Any]:
+    """What a worker is started with: the journal, the tables and the rows over them, the keys, whom it may ask."""
+    return {
+        "folder": data_folder(),
+        "table": table(),
+        "table_files": table_files(),
+        "keys": keys(),
+        "providers": reachable(),
+        "rows": own_rows().rows,
+        "allowed": allowed_bases(),
+    }
 
 
 def default_model() -> str:
@@ -137,7 +196,7 @@ def default_model() -> str:
     default = table().default
     if preferred in ("", default.partition(":")[0]):
         return default
-    return next((model.id for model in table().of(preferred)), default)
+    return next((model.id for model in table().of(preferred) if has_address(model.provider)), default)
 
 
 def provenance() -> 'Literal["picture", "sidecar", "mark"]':
@@ -198,8 +257,13 @@ def _beside(blend: Path, relative: str) -> Path:
 
 
 def keyed() -> dict[str, models.Provider]:
-    """The providers that need a key, by name."""
-    return {name: provider for name, provider in table().providers.items() if provider.key_header}
+    """The providers that need a key as the files have it, by name."""
+    return {name: provider for name, provider in _file_tables()[0].providers.items() if provider.key_header}
+
+
+def movable() -> dict[str, models.Provider]:
+    """The providers whose address is the artist's to give, as the files have them, by name."""
+    return {name: provider for name, provider in _file_tables()[0].providers.items() if provider.chosen_base}
 
 
 def key_property(provider: models.Provider) -> object:

@@ -5,7 +5,7 @@ from functools import cache
 import bpy
 from bpy.props import BoolProperty, CollectionProperty, EnumProperty, FloatProperty, StringProperty
 
-from . import preferences, watch
+from . import addresses_panel, preferences, watch, workflow_buttons
 from .core.models import Provider
 from .drawing import say
 from .extra_fields import FLUXDEPTH_PG_extra
@@ -78,6 +78,7 @@ class FLUXDEPTH_AP_preferences(bpy.types.AddonPreferences):
         soft_max=10.0,
         precision=2,
     )
+    allowed: CollectionProperty(type=addresses_panel.FLUXDEPTH_PG_address)
     folder: StringProperty(name="Folder", description="Where finished pictures are written", subtype="DIR_PATH")
     extras: CollectionProperty(type=FLUXDEPTH_PG_extra, options={"HIDDEN"})
 
@@ -90,8 +91,9 @@ def _draw(layout: bpy.types.UILayout, chosen: FLUXDEPTH_AP_preferences) -> None:
     layout.use_property_split, layout.use_property_decorate = True, False
     layout.prop(chosen, "provider")
     for provider in preferences.table().providers.values():
-        if provider.key_header:
+        if not provider.is_ours:
             _draw_provider(layout.box(), chosen, provider)
+    addresses_panel.draw_allowed(layout)
     row = layout.row(heading="Monthly Limit, $")
     row.prop(chosen, "use_cap", text="")
     limit = row.row()
@@ -107,14 +109,16 @@ def _draw(layout: bpy.types.UILayout, chosen: FLUXDEPTH_AP_preferences) -> None:
 
 
 def _draw_provider(box: bpy.types.UILayout, chosen: FLUXDEPTH_AP_preferences, provider: Provider) -> None:
-    if variable := preferences.key_in_environment(provider):
-        box.label(text=f"{provider.label}: the key comes from {variable}", icon="CHECKMARK")
-    else:
-        box.prop(chosen, f"key_{provider.name}")
-        box.label(text=f"Kept until Blender quits; to keep it longer, set {provider.key_env[0]}", icon="INFO")
+    if provider.chosen_base:
+        box.label(text=provider.label)
+        addresses_panel.draw_address(box, bpy.context, provider)
+    if provider.key_header:
+        _draw_key(box, chosen, provider)
+    workflow_buttons.draw_workflows(box, bpy.context, provider)
     row = box.row()
     row.operator("flux_depth.test_connection", icon="URL").provider = provider.name
-    row.operator("wm.url_open", text="Get a Key", icon="INTERNET").url = provider.key_page
+    if provider.key_page:
+        row.operator("wm.url_open", text="Get a Key", icon="INTERNET").url = provider.key_page
     if reason := preferences.offline_reason(provider):
         row.operator("extensions.userpref_show_online", text="Allow Online Access", icon="INTERNET_OFFLINE")
         box.label(text=reason, icon="ERROR")
@@ -124,13 +128,24 @@ def _draw_provider(box: bpy.types.UILayout, chosen: FLUXDEPTH_AP_preferences, pr
         say(box, bpy.context, sentence or waiting, ("CHECKMARK" if good else "ERROR") if sentence else "SORTTIME")
 
 
+def _draw_key(box: bpy.types.UILayout, chosen: FLUXDEPTH_AP_preferences, provider: Provider) -> None:
+    if variable := preferences.key_in_environment(provider):
+        box.label(text=f"{provider.label}: the key comes from {variable}", icon="CHECKMARK")
+    else:
+        box.prop(chosen, f"key_{provider.name}")
+        box.label(text=f"Kept until Blender quits; to keep it longer, set {provider.key_env[0]}", icon="INFO")
+
+
 def register() -> None:
-    """Give each provider of the table a key field, then show the preferences to Blender."""
+    """Give each provider of the table its fields, then show the preferences to Blender."""
     preferences.forget_table()
     preferences.table_problem()  # now, from the disk, and not while drawing
     for name, provider in preferences.keyed().items():
         FLUXDEPTH_AP_preferences.__annotations__[f"key_{name}"] = preferences.key_property(provider)
+    for provider in preferences.movable().values():
+        FLUXDEPTH_AP_preferences.__annotations__ |= addresses_panel.fields(provider)
     bpy.utils.register_class(FLUXDEPTH_AP_preferences)
+    preferences.own_rows()  # what was typed is known from here on
 
 
 def unregister() -> None:

@@ -33,15 +33,16 @@ UNREADABLE = "\N{REPLACEMENT CHARACTER}"
 
 
 def _model_items(_settings: object, _context: object) -> list[tuple[str, str, str, int]]:
-    return _items()
+    return _items(preferences.changes)
 
 
 @cache
-def _items() -> list[tuple[str, str, str, int]]:
+def _items(_changes: int) -> list[tuple[str, str, str, int]]:
     # Blender keeps no reference to these texts, so they must stay alive here.
     return [
         (model.id, menu_label(model), model.warning or model.note, number)
         for number, model in enumerate(preferences.table().models.values())
+        if preferences.has_address(model.provider)
     ]
 
 

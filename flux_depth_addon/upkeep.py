@@ -58,13 +58,14 @@ class FLUXDEPTH_OT_test_connection(Button):
     bl_label = "Test Connection"
 
     provider: StringProperty(options={"HIDDEN", "SKIP_SAVE"})
+    model: StringProperty(description="Of its models this one; none: the first", options={"HIDDEN", "SKIP_SAVE"})
 
     def run(self, _context: bpy.types.Context) -> None:
         provider = preferences.table().provider(self.provider)
-        model = next(preferences.table().of(provider.name), None)
+        model = preferences.table().models.get(self.model) or next(preferences.table().of(provider.name), None)
         if model is None:
             raise InputError(f"The table has no model of {provider.label} to ask for. Nothing was sent.")
-        if reason := preferences.offline_reason(provider):
+        if reason := preferences.consent_reason(provider) or preferences.offline_reason(provider):
             raise InputError(f"{reason}. Nothing was sent.")
         from .core.connection import note_connection
 

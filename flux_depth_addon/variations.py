@@ -40,7 +40,7 @@ def _items(form: FLUXDEPTH_PG_variations, _context: object) -> list[tuple[str, s
     found = [
         (model.id, menu_label(model), model.warning or model.note, 1 << number)
         for number, model in rows
-        if model.id in chosen or preferences.has_key(model.provider)
+        if model.id in chosen or (preferences.has_key(model.provider) and preferences.has_address(model.provider))
     ]
     if found != _model_items:
         _model_items[:] = found
@@ -213,7 +213,7 @@ def obstacle(context: bpy.types.Context) -> str:
         grid = grid_of(context)
     except InputError as error:
         return obstacles.reason(error)
-    reasons = (obstacles.no_key(model) or preferences.offline_reason(model.provider) for model in grid.models)
+    reasons = (obstacles.no_way(model) for model in grid.models)
     return obstacles.no_prompt(context.scene.flux_depth) or next(filter(None, reasons), "")
 
 

@@ -134,9 +134,8 @@ def follow(job: Job | None = None) -> None:
 def start_worker() -> None:
     """Have a worker at the journal with every key that is known; raises InputError."""
     global _told_online
-    folder, table, files = preferences.data_folder(), preferences.table(), preferences.table_files()
     _told_online = bpy.app.online_access
-    worker_process.start(folder, table, files, preferences.keys(), preferences.reachable())
+    worker_process.start(**preferences.for_worker())
 
 
 def on_their_way() -> list[Job]:

@@ -11,14 +11,14 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from .core.errors import InputError
-from .core.models import Table
+from .core.models import Rows, Table
 
 PACKAGE = Path(__file__).parent
 LIBRARIES = ("requests", "PIL", "numpy")
@@ -28,6 +28,8 @@ OPTIONAL = ("truststore", "websockets")
 Child = subprocess.Popen[bytes]
 
 _worker: Child | None = None
+_told: dict[str, Any] = {}
+"""What the worker was given and cannot be given anew: rows over its tables, and where it may use plain http."""
 
 
 def running() -> bool:
@@ -35,15 +37,30 @@ def running() -> bool:
     return _worker is not None and _worker.poll() is None
 
 
-def start(folder: Path, table: Table, table_files: list[Path], keys: Mapping[str, str], providers: list[str]) -> None:
+def start(
+    folder: Path,
+    table: Table,
+    table_files: list[Path],
+    keys: Mapping[str, str],
+    providers: list[str],
+    *,
+    rows: Rows | None = None,
+    allowed: Collection[str] = (),
+) -> None:
     """Make sure that a worker serves the journal in the folder; wake it up.
 
-    It has these keys by provider, and asks these providers only.
+    It has these keys by provider, asks these providers only, and has these rows over the tables; at the origins in
+    `allowed` it may use plain http. One that had others goes on with what is on its way, and another one starts.
     """
+    global _told
+    told = {"rows": rows or {}, "allowed": sorted(allowed)}
     known = {"keys": dict(keys), "providers": providers}
+    if running() and told != _told:
+        let_go()
     if not (running() and feed(known)):
         _launch(folder, table)
-        feed({"journal": str(folder), "tables": [str(file) for file in table_files], **known})
+        feed({"journal": str(folder), "tables": [str(file) for file in table_files], **known, **told})
+    _told = told
 
 
 def last_words(folder: Path) -> str:
