@@ -47,6 +47,11 @@ def _everywhere() -> argparse.ArgumentParser:
 def _online() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(add_help=False)
     parser.add_argument("--online-mode", action="store_true", help="allow online access for this run")
+    parser.add_argument(
+        "--allow-http",
+        action="store_true",
+        help="ask another computer over plain http, which whoever is in between can read and change; never with a key",
+    )
     return parser
 
 
@@ -81,6 +86,14 @@ def _painting() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(add_help=False)
     parser.add_argument("--provider", metavar="NAME", help="as in the table of models; default: its first choice")
     parser.add_argument("--url", default="", metavar="BASE", help="a base address in place of the provider's own")
+    parser.add_argument(
+        "--key-header",
+        metavar="NAME",
+        help="of a server of your own: the header that holds its key, as x-key or Authorization; '' for no key",
+    )
+    parser.add_argument(
+        "--workflow", type=Path, metavar="FILE.json", help="a workflow of your own, in API format: it is the model"
+    )
     parser.add_argument("--seed", type=int, metavar="N")
     parser.add_argument("--anew", action="store_true", help="pay again for what was painted with this very seed")
     parser.add_argument("--steps", type=int, metavar="N")

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 from ..core.errors import InputError
 from ..core.faithfulness import guidance_at
 from .outcome import say
-from .work import table_of
+from .places import choose_workflow
+from .work import folder_of, table_of
 
 if TYPE_CHECKING:
     import argparse
@@ -28,6 +29,8 @@ OURS: dict[str, Any] = {
 
 def complete(arguments: argparse.Namespace) -> None:
     """Fill in every dial that the arguments leave open. Raises InputError for a preset or a stop that is none."""
+    if getattr(arguments, "workflow", None):
+        choose_workflow(arguments, folder_of(arguments))
     stop = _stop(arguments.faithfulness) if arguments.faithfulness else {}
     preset = _preset(arguments) if arguments.preset else {}
     first = table_of(arguments).default.partition(":")[0]

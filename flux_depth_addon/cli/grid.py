@@ -13,9 +13,10 @@ from .. import preferences, staleness, worker_process
 from ..core.errors import BudgetError, FluxDepthError, InputError
 from .instead import ended_or_led_on
 from .outcome import check_writable, say, write
+from .places import allowed_of
 from .scene import check_names, framing_of, looked_at, opened, request_of, started
 from .sheet import SUFFIXES, write_tiles
-from .work import client_for, folder_of, journal_of, model_of, table_of
+from .work import client_for, folder_of, journal_of, model_of, own_rows_of, table_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -278,7 +279,16 @@ def _start(arguments: argparse.Namespace, grid: Grid, table: Table, starts: int)
         died_of = worker_process.last_words(folder)
         raise FluxDepthError(f"The worker stops ({died_of}). `resume` fetches what was paid for.", cost="unknown")
     providers = sorted({model.provider.name for model in grid.models})
-    worker_process.start(folder, table, [folder / "models.toml"], preferences.keys(table), providers)
+    bases = [arguments.url, *(model.provider.base for model in grid.models)]
+    worker_process.start(
+        folder,
+        table,
+        [folder / "models.toml"],
+        preferences.keys(table),
+        providers,
+        rows=own_rows_of(arguments).rows,
+        allowed=allowed_of(arguments, bases),
+    )
 
 
 def _told(waiting: list[Job], count: int, said: str) -> str:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from .. import preferences, worker_process
 from ..core.errors import FluxDepthError
 from .outcome import described, ended, say
+from .places import allowed_of, check_place
 from .work import check_key, check_online, finish, journal_of, table_of
 
 if TYPE_CHECKING:
@@ -26,10 +27,14 @@ def run(arguments: argparse.Namespace) -> tuple[dict[str, Any], int]:
     table, worst, outcomes = table_of(arguments), 0, []
     with ExitStack() as stack:
         journal = stack.enter_context(journal_of(arguments))
+        waiting = journal.unfinished()
         client = Client(
-            table, preferences.keys(table), sandbox=cache(lambda: stack.enter_context(worker_process.sandbox(table)))
+            table,
+            preferences.keys(table),
+            sandbox=cache(lambda: stack.enter_context(worker_process.sandbox(table))),
+            allowed=allowed_of(arguments, [job.sent_to or job.base for job in waiting]),
         )
-        for job in journal.unfinished():
+        for job in waiting:
             outcome, code = _resumed(arguments, table, journal, client, job)
             outcomes.append(outcome)
             worst = max(worst, code)
@@ -44,6 +49,7 @@ def _resumed(
     """One job must not keep the others from being finished."""
     try:
         provider = table[job.request.model].provider
+        check_place(arguments, provider, job.sent_to or job.base)
         check_online(arguments, provider, job.sent_to or job.base)
         check_key(client, provider)
     except FluxDepthError as error:

@@ -13,9 +13,9 @@ import bpy
 
 from .. import preferences
 from ..core import models
-from ..core.addresses import check_base
 from ..core.errors import DamagedJournalError, JournalError, OfflineError
 from .outcome import report, say
+from .places import allowed_of, check_place, checked_base, own_rows_in
 
 if TYPE_CHECKING:
     import argparse
@@ -23,10 +23,16 @@ if TYPE_CHECKING:
     from ..core.client import Client
     from ..core.job import Job
     from ..core.journal import Journal
+    from ..own_rows import OwnRows
 
 
 def table_of(arguments: argparse.Namespace) -> models.Table:
-    return models.load(folder_of(arguments) / "models.toml")
+    """The files' models, the preferences' and the arguments'."""
+    return own_rows_of(arguments).table
+
+
+def own_rows_of(arguments: argparse.Namespace) -> OwnRows:
+    return own_rows_in(folder_of(arguments), arguments)
 
 
 def model_of(arguments: argparse.Namespace, table: models.Table) -> models.Model:
@@ -42,10 +48,11 @@ def client_for(arguments: argparse.Namespace, table: models.Table, model: models
     """A client that may ask this model: every reason against it is found before anything is rendered."""
     from ..core.client import Client
 
-    if arguments.url:
-        arguments.url = check_base(arguments.url)
+    arguments.url = checked_base(model.provider, arguments.url)
+    check_place(arguments, model.provider, arguments.url)
     check_online(arguments, model.provider, arguments.url)
-    client = Client(table, preferences.keys(table))
+    allowed = allowed_of(arguments, [arguments.url or model.provider.base])
+    client = Client(table, preferences.keys(table), allowed=allowed)
     check_key(client, model.provider)
     return client
 
