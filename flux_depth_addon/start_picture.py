@@ -89,9 +89,9 @@ def read(image: bpy.types.Image, scene: bpy.types.Scene) -> bytes:
         return _rendered(image, scene)
     from .core.picture import MAX_PIXELS
 
-    size: Any = image.size
+    size, pixels = cast("Any", image.size), cast("Any", image.pixels)
     width, height = size
-    if not width or not height or len(image.pixels) != width * height * image.channels:
+    if not width or not height or len(pixels) != width * height * image.channels:
         raise InputError(f"The start picture “{text(image)[:60]}” has no pixels: choose another. Nothing was sent.")
     if width * height > MAX_PIXELS:
         raise InputError(
