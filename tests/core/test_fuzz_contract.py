@@ -42,6 +42,7 @@ from .test_contract import EMULATORS, IN_MEMORY, Errand
 
 READ: tuple[Kind, ...] = ("upload", "submit", "poll", "cancel", "probe")
 STATUSES = [100, 200, 201, 202, 204, 301, 400, 401, 402, 403, 404, 409, 413, 422, 429, 499, 500, 502, 503, 504, 999]
+HEADERS = st.sampled_from(["", "0", "-1", "1e400", "nan", "1.5", "99999"]) | st.text(max_size=9)
 ID = "4f2c8a6e-0000-4000-8000-000000000001"
 
 
@@ -101,23 +102,27 @@ def bent(data: object, draw: st.DrawFn) -> object:
 
 def answer_like(draw: st.DrawFn, like: Answer) -> Answer:
     """Near that one."""
-    status = draw(st.sampled_from([like.status] * 3 + STATUSES))
+    status = draw(st.sampled_from([like.status] * len(STATUSES) + STATUSES))
     body = like.body
     if like.json is not None:
         data = like.json
-        for _ in range(draw(st.integers(0, 3))):
+        for _ in range(draw(st.integers(1, 3))):
             data = bent(data, draw)
         body = json.dumps(data).encode()
-    extra = draw(st.dictionaries(st.sampled_from([*like.headers, "retry-after"]), st.text(max_size=9), max_size=2))
+    extra = draw(st.dictionaries(st.sampled_from([*like.headers, "retry-after"]), HEADERS, max_size=2))
     return Answer(status, {**like.headers, **extra}, body[: draw(st.sampled_from([len(body)] * 4 + [len(body) // 2]))])
 
 
+@pytest.mark.parametrize("kind", READ)
 @pytest.mark.parametrize("name", EMULATORS)
 @given(data=st.data())
-@effort(3)
-def test_every_answer_that_is_nearly_documented_has_an_end(name: str, control: bytes, data: st.DataObject) -> None:
+@effort(4)
+def test_every_answer_that_is_nearly_documented_has_an_end(
+    name: str, kind: Kind, control: bytes, data: st.DataObject
+) -> None:
     heard = documented(name, control)
-    kind = data.draw(st.sampled_from(sorted(heard)))
+    if kind not in heard:
+        pytest.skip("nothing of that kind is asked there")
     draw: Any = data.draw
     answer = answer_like(draw, draw(st.sampled_from(heard[kind])))
     check_it_can_be_kept(the_end(name, kind, answer, draw))
@@ -163,6 +168,7 @@ def check_it_can_be_kept(end: object) -> None:
         case Pending(progress, _):
             assert progress is None or 0 <= progress <= 1
         case Elsewhere(polling_url):
+            assert isinstance(polling_url, str)
             assert 0 < len(polling_url) <= 8192
         case Ready(sample, seed, cost_usd):
             assert 0 < len(sample) <= 8192
