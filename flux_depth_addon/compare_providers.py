@@ -73,6 +73,7 @@ class FLUXDEPTH_OT_compare_providers(RenderingButton):
     def draw(self, context: bpy.types.Context) -> None:
         """Each model with its price and what it leaves out, and below them what all that are ticked cost."""
         _draw_rows(self.layout, context, self)
+        self.layout.separator()
         column = self.layout.column(align=True)
         if any(model.control == "picture" for model in _ticked(self)):
             column.prop(self, "clay")

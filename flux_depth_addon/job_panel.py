@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import bpy
 
 from . import batch, operators, placement, preferences, switch, unfinished
-from .drawing import elapsed, is_narrow, say
+from .drawing import elapsed, in_pixels, is_narrow, room_in, say
 from .properties import camera_of
 
 if TYPE_CHECKING:
@@ -27,8 +27,11 @@ STEP_ICONS: dict[str, IconItems] = {
 }
 STEP_WORDS = {"SUBMIT": "Sending", "POLL": "Painting", "DOWNLOAD": "Fetching", "CANCEL": "Asking the provider to stop"}
 
-PREVIEW_SCALE = 8
-"""Of a picture that is being painted, in Blender's units: large enough to judge whether to wait for it."""
+LARGEST = 12
+"""Blender's units: as far as a picture that is being painted grows with the sidebar."""
+
+UNIT = 20
+"""Pixels, at UI scale 1, of one."""
 
 
 def draw_job(layout: bpy.types.UILayout, context: bpy.types.Context, job: Job) -> None:
@@ -38,7 +41,7 @@ def draw_job(layout: bpy.types.UILayout, context: bpy.types.Context, job: Job) -
     if not job.is_final:
         say(column, context, f"{STEP_WORDS[job.step]}  ·  {elapsed(job.created)}", STEP_ICONS[job.step])
         if icon:
-            column.template_icon(icon, scale=PREVIEW_SCALE)
+            column.template_icon(icon, scale=min(room_in(context, beside=60) / in_pixels(context, UNIT), LARGEST))
         stop = "Stop Waiting" if job.step == "CANCEL" else "Cancel"
         column.operator("flux_depth.cancel", text=stop, icon="X").job_id = job.id
         say(column, context, preferences.hindrance(job), "ERROR")

@@ -264,7 +264,7 @@ def _draw_button(
     shown = next(fitting, f"{verb}  ·  {words.price}")
     if shown != whole:
         told = f"{words.label}: {price}" if shown != shorter else words.label
-        say(layout, context, told, icon)
+        say(layout, context, f"Nearest is {told}", icon)
     return layout.operator(operator, text=shown, icon=icon)
 
 
