@@ -177,7 +177,7 @@ def draw_instead(layout: bpy.types.UILayout, context: bpy.types.Context, job: Jo
     from .core.carried import asked_of
 
     old, new = _model_of(job), nearest_to_job(job)
-    if old is None or new is None:
+    if old is None or new is None or job.retried_as:
         return
     try:
         asked_of(job.request, old, new)

@@ -21,6 +21,9 @@ MEDIAN_FUNCTION, P90_FUNCTION = 6, 20
 HOMES = {
     "requests": {"core/wire.py"},
     "urllib3": {"core/wire.py"},
+    "http": {"core/wire.py", "core/sandbox/server.py"},
+    "socket": {"core/wire.py", "core/listener.py", "core/sandbox/server.py"},
+    "socketserver": {"core/sandbox/server.py"},
     "ssl": {"core/wire.py", "core/certificates.py"},
     "truststore": {"core/certificates.py"},
     "certifi": {"core/certificates.py"},
@@ -36,8 +39,9 @@ HOMES = {
 }
 """Who alone may import a library."""
 
-BANNED = {"pip", "ensurepip", "multiprocessing", "asyncio", "pickle"}
-"""What nobody imports: installs, other ways to run beside Blender, and what runs strangers' data."""
+BANNED = {"pip", "ensurepip", "multiprocessing", "asyncio", "pickle", "httpx", "aiohttp", "urllib.request"}
+"""What nobody imports: installs, other ways to run beside Blender, what runs strangers' data, and other doors to the
+network than wire.py and listener.py."""
 
 EDGES = {"button.py", "watch.py", "core/worker.py"}
 """Where any exception at all may end: the window's buttons and its timer, which Blender drops when it raises, and the
@@ -198,7 +202,7 @@ def libraries_have_one_home(module: Module) -> Iterator[str]:
 
 def nobody_imports_what_is_banned(module: Module) -> Iterator[str]:
     for name, level, line in module.imports():
-        if level == 0 and name.partition(".")[0] in BANNED:
+        if level == 0 and BANNED & {name, name.partition(".")[0]}:
             yield f"{line}: imports {name}"
 
 
@@ -369,7 +373,11 @@ BREACHES: list[tuple[Rule, str, str]] = [
     (libraries_have_one_home, "operators.py", "import subprocess"),
     (libraries_have_one_home, "watch.py", "from threading import Thread"),
     (libraries_have_one_home, "core/client.py", "from concurrent.futures import ThreadPoolExecutor"),
+    (libraries_have_one_home, "core/providers/new.py", "from http.client import HTTPSConnection"),
+    (libraries_have_one_home, "core/client.py", "import socket"),
     (nobody_imports_what_is_banned, "core/job.py", "import pickle"),
+    (nobody_imports_what_is_banned, "core/client.py", "from urllib.request import urlopen"),
+    (nobody_imports_what_is_banned, "core/providers/new.py", "import urllib.request"),
     (imports_within_are_relative, "operators.py", "from flux_depth_addon.core import job"),
     (core_imports_along_the_arrows, "core/models.py", "from .request import Request"),
     (core_imports_along_the_arrows, "core/framing.py", "from . import journal"),
@@ -464,3 +472,26 @@ def test_functions_are_short() -> None:
     print(f"{len(lengths)} functions: median {median(lengths):g} lines, p90 {p90:g}, longest {lengths[-1]}")
     assert median(lengths) <= MEDIAN_FUNCTION
     assert p90 <= P90_FUNCTION
+
+
+LONGEST_PROVIDER, LONGEST_PAGE = 300, 60
+"""Lines of what speaks to one provider, and of the page that tells how one is added."""
+
+
+def test_a_provider_stays_one_small_file_that_one_page_tells_of() -> None:
+    files = [file for file in (PACKAGE / "core" / "providers").glob("[a-z]*.py") if file.stem != "reading"]
+    lengths = {file.stem: file.read_text(encoding="utf-8").count("\n") for file in files}
+    page = (PACKAGE.parent / "docs" / "providers.md").read_text(encoding="utf-8")
+    print(f"Lines by protocol: {lengths}; of the page: {page.count(chr(10))}")
+    assert max(lengths.values()) <= LONGEST_PROVIDER
+    assert page.count("\n") <= LONGEST_PAGE
+
+
+def test_the_page_names_every_method_that_a_provider_may_have() -> None:
+    page = (PACKAGE.parent / "docs" / "providers.md").read_text(encoding="utf-8")
+    named = set(re.findall(r"`(\w+)`", page))
+    interface = (PACKAGE / "core" / "providers" / "__init__.py").read_text(encoding="utf-8")
+    protocol = next(
+        node for node in ast.parse(interface).body if isinstance(node, ast.ClassDef) and node.name == "Protocol"
+    )
+    assert {node.name for node in protocol.body if isinstance(node, ast.FunctionDef)} <= named
