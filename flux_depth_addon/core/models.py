@@ -24,6 +24,9 @@ MAX_FILE_BYTES = 1_000_000
 MAX_LABEL, MAX_TEXT = 100, 500
 """Characters, of what stands in a menu and of anything else."""
 
+NAMED = 4
+"""Models of which a sentence speaks; the table may have a hundred."""
+
 MAX_DIAL = 1_000_000_000
 """What Blender's own number fields hold, and then some."""
 
@@ -178,8 +181,11 @@ class Table:
     def __getitem__(self, model_id: str) -> Model:
         if model_id in self.models:
             return self.models[model_id]
+        from difflib import get_close_matches  # only for whoever erred: it would make every start of Blender slower
+
+        near = get_close_matches(model_id[:80], self.models, NAMED, 0.5) or list(self.models)[:NAMED]
         raise InputError(
-            f"There is no model “{model_id[:80]}”: choose one of {', '.join(self.models)}. Nothing was sent."
+            f"There is no model “{model_id[:80]}”: choose another one, such as {', '.join(near)}. Nothing was sent."
         )
 
     def provider(self, name: str) -> Provider:
