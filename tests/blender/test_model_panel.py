@@ -175,7 +175,7 @@ def test_a_size_that_the_provider_chooses_is_said(scene, switch, part):
 
 
 def test_the_menu_says_provider_model_price_and_what_is_retired(table, part):
-    labels = {item[0]: item[1] for item in part("properties")._items()}
+    labels = {item[0]: item[1] for item in part("properties")._model_items(None, None)}
     assert labels["here:style"] == "Here: Style  ·  $0.04 per megapixel"
     assert labels["bfl:flux-pro-1.0-depth"].endswith("·  $0.05  ·  retired")
     assert labels["sandbox"].endswith("·  free")
