@@ -121,10 +121,11 @@ def test_a_picture_comes_back_from_either_age_of_the_server(
 def test_the_picture_is_uploaded_under_its_own_name_and_only_there(
     server: Emulator, errand: Callable[..., Job], wish: Callable[..., Request], control: bytes
 ) -> None:
+    name = f"flux_depth/{hashlib.sha256(control).hexdigest()[:40]}.png"
+    server.inputs[name] = b"half of it"  # type: ignore[attr-defined]
     for _ in range(2):
         assert errand(wish(model="comfyui:flux1-depth-dev"), load(), server.base).step is Step.DONE
     assert list(server.inputs.values()) == [control]  # type: ignore[attr-defined]
-    name = f"flux_depth/{hashlib.sha256(control).hexdigest()[:40]}.png"
     assert list(server.inputs) == [name] == [sent(server)["1"]["inputs"]["image"]]  # type: ignore[attr-defined]
 
 

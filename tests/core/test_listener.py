@@ -144,6 +144,13 @@ def test_what_is_no_news_harms_nothing(listener, server, greeting):
     until(lambda: ask(listener, server) == Event(0.5, PNG))
 
 
+def test_a_picture_beyond_all_measure_is_not_taken_in(listener, server):
+    server.greeting = ["0.5", PNG + bytes(3_000_000)]
+    until(lambda: ask(listener, server) == Event(0.5))
+    until(lambda: len(server.connections) > 1)
+    assert ask(listener, server) == Event(0.5)
+
+
 def test_a_picture_before_any_step_is_of_another_task(listener, server):
     server.greeting = [PNG, "0.5"]
     assert until(lambda: ask(listener, server)) == Event(0.5)
