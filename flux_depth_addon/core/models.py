@@ -207,7 +207,7 @@ def load(*files: Path, more: Rows | None = None) -> Table:
     providers: dict[str, dict[str, Any]] = {}
     models: dict[str, dict[str, Any]] = {}
     read = [(file, _read(file)) for file in (SHIPPED, *(file for file in files if file.is_file()))]
-    for file, rows in [*read, (Path("the preferences"), more or {})]:
+    for file, rows in [*read, *([(Path("the preferences"), more)] if more else [])]:
         _merge(providers, rows.get("providers"), file)
         _merge(models, rows.get("models"), file)
         table = _table(providers, models, file)
