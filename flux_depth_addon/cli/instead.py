@@ -17,7 +17,7 @@ def ended_or_led_on(job: Job, table: Table) -> tuple[dict[str, Any], int]:
     """As `outcome.ended`; where its provider does not serve the model, with the nearest one that lives."""
     outcome, code = ended(job)
     old = table.models.get(job.request.model)
-    if job.error_kind != "model" or old is None:
+    if job.error_action != "model" or old is None:
         return outcome, code
     new = nearest_to(old, table, job.request)
     if new:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 def run(arguments: argparse.Namespace) -> tuple[dict[str, Any], int]:
     from ..core.client import Client
+    from ..core.listener import Listener
 
     table, worst, outcomes = table_of(arguments), 0, []
     with ExitStack() as stack:
@@ -32,6 +33,7 @@ def run(arguments: argparse.Namespace) -> tuple[dict[str, Any], int]:
             table,
             preferences.keys(table),
             sandbox=cache(lambda: stack.enter_context(worker_process.sandbox(table))),
+            listener=Listener(),
             allowed=allowed_of(arguments, [job.sent_to or job.base for job in waiting]),
         )
         for job in waiting:

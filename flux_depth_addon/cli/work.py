@@ -47,12 +47,13 @@ def model_of(arguments: argparse.Namespace, table: models.Table) -> models.Model
 def client_for(arguments: argparse.Namespace, table: models.Table, model: models.Model) -> Client:
     """A client that may ask this model: every reason against it is found before anything is rendered."""
     from ..core.client import Client
+    from ..core.listener import Listener
 
     arguments.url = checked_base(model.provider, arguments.url)
     check_place(arguments, model.provider, arguments.url)
     check_online(arguments, model.provider, arguments.url)
     allowed = allowed_of(arguments, [arguments.url or model.provider.base])
-    client = Client(table, preferences.keys(table), allowed=allowed)
+    client = Client(table, preferences.keys(table), listener=Listener(), allowed=allowed)
     check_key(client, model.provider)
     return client
 
