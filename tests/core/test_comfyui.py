@@ -450,7 +450,6 @@ def test_the_state_of_all_nodes_tells_how_far_the_one_at_work_is() -> None:
 
 
 def test_steps_and_pictures_are_heard_and_those_of_others_are_not(server: Emulator) -> None:
-    pytest.importorskip("websockets")
     task = Task("t", "x")
     server.news = [preview(1), progress("other", 1, 2), progress("x", 4, 8), preview(1)]  # type: ignore[attr-defined]
     listener, heard = Listener(), None

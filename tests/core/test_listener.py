@@ -8,13 +8,12 @@ import time
 from collections.abc import Callable, Iterator
 
 import pytest
+from websockets import exceptions
+from websockets.sync import server as server_module
 
 from flux_depth_addon.core import listener as module
 from flux_depth_addon.core.listener import Listener
 from flux_depth_addon.core.providers import Event, Protocol, Task
-
-exceptions = pytest.importorskip("websockets.exceptions")
-server_module = pytest.importorskip("websockets.sync.server")
 
 TASK = Task("a1b2", "remote")
 JPEG = b"\xff\xd8\xff and so on"
