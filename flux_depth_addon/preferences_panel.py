@@ -1,6 +1,7 @@
 """The add-on's preferences as Blender shows them: a box for each provider, then where pictures go."""
 
 from functools import cache
+from typing import TYPE_CHECKING
 
 import bpy
 from bpy.props import BoolProperty, CollectionProperty, EnumProperty, FloatProperty, StringProperty
@@ -8,6 +9,9 @@ from bpy.props import BoolProperty, CollectionProperty, EnumProperty, FloatPrope
 from . import addresses_panel, preferences, watch, workflow_buttons
 from .core.models import Provider
 from .drawing import say
+
+if TYPE_CHECKING:
+    from bpy.stub_internal.rna_enums import IconItems
 from .extra_fields import FLUXDEPTH_PG_extra
 
 LOST_WITH_IT = (
@@ -91,7 +95,7 @@ def _draw(layout: bpy.types.UILayout, chosen: FLUXDEPTH_AP_preferences) -> None:
     layout.use_property_split, layout.use_property_decorate = True, False
     layout.prop(chosen, "provider")
     for provider in preferences.table().providers.values():
-        if not provider.is_ours:
+        if not provider.is_ours and f"show_{provider.name}" in chosen.bl_rna.properties:
             _draw_provider(layout.box(), chosen, provider)
     addresses_panel.draw_allowed(layout)
     row = layout.row(heading="Monthly Limit, $")
@@ -109,8 +113,30 @@ def _draw(layout: bpy.types.UILayout, chosen: FLUXDEPTH_AP_preferences) -> None:
 
 
 def _draw_provider(box: bpy.types.UILayout, chosen: FLUXDEPTH_AP_preferences, provider: Provider) -> None:
+    """Its name and what it lacks; what can be set for it once it is opened."""
+    row = box.row()
+    row.use_property_split = False
+    is_open = getattr(chosen, f"show_{provider.name}")
+    icon: IconItems = "DISCLOSURE_TRI_DOWN" if is_open else "DISCLOSURE_TRI_RIGHT"
+    title, state = row.row(), row.row()
+    title.alignment = "LEFT"
+    title.prop(chosen, f"show_{provider.name}", text=provider.label, icon=icon, emboss=False)
+    state.alignment = "RIGHT"
+    state.label(text=_state(provider))
+    if is_open:
+        _draw_settings(box, chosen, provider)
+
+
+def _state(provider: Provider) -> str:
+    if not preferences.has_address(provider):
+        return "No Address"
+    if preferences.consent_reason(provider):
+        return "Not Allowed Yet"
+    return "" if preferences.has_key(provider) else "No Key"
+
+
+def _draw_settings(box: bpy.types.UILayout, chosen: FLUXDEPTH_AP_preferences, provider: Provider) -> None:
     if provider.chosen_base:
-        box.label(text=provider.label)
         addresses_panel.draw_address(box, bpy.context, provider)
     if provider.key_header:
         _draw_key(box, chosen, provider)
@@ -136,6 +162,16 @@ def _draw_key(box: bpy.types.UILayout, chosen: FLUXDEPTH_AP_preferences, provide
         box.label(text=f"Kept until Blender quits; to keep it longer, set {provider.key_env[0]}", icon="INFO")
 
 
+def _opener(name: str, provider: Provider) -> object:
+    """Whether its box is open; at first that of whom a new scene asks."""
+    return BoolProperty(
+        name=provider.label,
+        description="Show what can be set for it",
+        default=name == preferences.table().default.partition(":")[0],
+        options=set(),
+    )
+
+
 def register() -> None:
     """Give each provider of the table its fields, then show the preferences to Blender."""
     preferences.forget_table()
@@ -144,6 +180,8 @@ def register() -> None:
         FLUXDEPTH_AP_preferences.__annotations__[f"key_{name}"] = preferences.key_property(provider)
     for provider in preferences.movable().values():
         FLUXDEPTH_AP_preferences.__annotations__ |= addresses_panel.fields(provider)
+    for name, provider in preferences.table().providers.items():
+        FLUXDEPTH_AP_preferences.__annotations__[f"show_{name}"] = _opener(name, provider)
     bpy.utils.register_class(FLUXDEPTH_AP_preferences)
     preferences.own_rows()  # what was typed is known from here on
 

@@ -12,7 +12,7 @@ from bpy.props import StringProperty
 from . import arrivals, placement, preferences, watch, worker_process
 from .button import Button, JobButton
 from .core.errors import InputError
-from .properties import switch_model
+from .properties import model_or_none, switch_model
 
 if TYPE_CHECKING:
     from .core.job import Job
@@ -35,7 +35,9 @@ class FLUXDEPTH_OT_open_preferences(Button):
     bl_idname = "flux_depth.open_preferences"
     bl_label = "Open Preferences"
 
-    def run(self, _context: bpy.types.Context) -> None:
+    def run(self, context: bpy.types.Context) -> None:
+        if model := model_or_none(context.scene.flux_depth):
+            setattr(preferences.current(), f"show_{model.provider.name}", True)
         bpy.ops.preferences.addon_show(module=__package__)
 
 

@@ -63,8 +63,8 @@ def check_place(arguments: argparse.Namespace, provider: Provider, base: str) ->
     if risk == "plain" and not arguments.allow_http:
         raise InputError(
             f"{origin_of(address)} is another computer, asked over plain http: anyone on the network in between can "
-            "read the prompt and the pictures, and put others in their place. Add --allow-http if that is meant, "
-            "or use https. Nothing was sent."
+            "read the prompt and the pictures, and put others in their place. Use https, or add --allow-http. "
+            "Nothing was sent."
         )
     if risk == "network" and not base:
         raise InputError(

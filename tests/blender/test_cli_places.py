@@ -54,7 +54,7 @@ def test_plain_http_to_another_computer_takes_a_word_of_its_own(restyle):
     code, outcome, _ = restyle(*GATEWAY, "--url", LAN, "--online-mode")
     assert code == 2
     assert "asked over plain http" in message(outcome)
-    assert "Add --allow-http" in message(outcome)
+    assert "add --allow-http" in message(outcome)
 
 
 @pytest.mark.parametrize("arguments", [("--provider", "gateway"), ("--provider", "bfl"), ("--provider", "cometapi")])
@@ -86,7 +86,7 @@ def test_resume_asks_there_only_with_the_word_too(run, restyle, part, tmp_path, 
     journal.add(job.request, b"", base=LAN)
     journal.close()
     _, outcome, _ = run("resume", "--online-mode")
-    assert "Add --allow-http" in message(outcome["jobs"][0])
+    assert "add --allow-http" in message(outcome["jobs"][0])
 
 
 @pytest.mark.parametrize("url", ["http://[::1", "https://a:b@flux.example.com", "https://flux.example.com\\@x"])

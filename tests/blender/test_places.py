@@ -55,6 +55,9 @@ def in_menu(part):
 def boxes(part):
     """What the preferences say."""
     panel, chosen = part("preferences_panel"), part("preferences").current()
+    for name in list(chosen.bl_rna.properties.keys()):
+        if name.startswith("show_"):
+            setattr(chosen, name, True)
     with in_the_sidebar():
         return drawn_by(lambda owner, _context: panel._draw(owner.layout, chosen))
 
@@ -305,6 +308,15 @@ def test_a_workflow_that_is_added_is_a_model_of_the_menu_and_gone_when_it_is_rem
     assert own("Warm-Evening") not in in_menu(part)
     assert not list(shelf.glob("*.json"))
     assert "not in the table" in why_not(part)
+
+
+def test_a_box_that_is_closed_says_what_its_server_lacks(elsewhere, part):
+    panel = part("preferences_panel")
+    states = {name: panel._state(provider) for name, provider in part("preferences").table().providers.items()}
+    assert (states["gateway"], states["bfl"], states["comfyui"]) == ("Not Allowed Yet", "No Key", "")
+    elsewhere.base_gateway = ""
+    assert panel._state(part("preferences").table().provider("gateway")) == "No Address"
+    bpy.ops.flux_depth.take_back_address(address=LAN)
 
 
 def test_what_a_workflow_sends_is_read_once_and_a_file_that_is_gone_is_said(shelf, own, part, tmp_path):

@@ -24,11 +24,14 @@ bpy.context.preferences.active_section = 'ADDONS'
 bpy.context.window_manager.addon_search = 'FLUX Depth'
 addon_utils.module_bl_info(found[0])['show_expanded'] = True
 area('VIEW_3D').type = 'PREFERENCES'
+chosen = part('preferences').current()
+for name in part('preferences').table().providers: setattr(chosen, 'show_' + name, name in ('gateway', 'comfyui'))
 """
 """In the largest editor: their own window shows a part of them only."""
 
 RESET = """
 for name in ('base_gateway', 'header_gateway'): part('preferences').current().property_unset(name)
+part('preferences').current().allowed.clear()
 bpy.context.preferences.system.use_online_access = False
 """
 
