@@ -31,6 +31,7 @@ ALLOWED = {
     "watch._other_folders": "once after the start: other Blenders' journals, of pictures that were paid for",
     "watch._look_elsewhere": "the same, and reads them",
     "watch._opened": "opens this Blender's journal, once",
+    "unfinished._tick": "reads the small picture of the chosen job while it is painted, once after each news of it",
     "watch._keep_worker": "starts a worker in place of one that idled out or died, at most every five seconds",
 }
 """Who in a tick may, and what for. Imports may, too: each happens once."""
