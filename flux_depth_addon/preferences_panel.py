@@ -115,11 +115,10 @@ def _draw(layout: bpy.types.UILayout, chosen: FLUXDEPTH_AP_preferences) -> None:
 def _draw_provider(box: bpy.types.UILayout, chosen: FLUXDEPTH_AP_preferences, provider: Provider) -> None:
     """Its name and what it lacks; what can be set for it once it is opened."""
     row = box.row()
-    row.use_property_split = False
     is_open = getattr(chosen, f"show_{provider.name}")
     icon: IconItems = "DISCLOSURE_TRI_DOWN" if is_open else "DISCLOSURE_TRI_RIGHT"
     title, state = row.row(), row.row()
-    title.alignment = "LEFT"
+    title.use_property_split, title.alignment = False, "LEFT"  # of a row, its own rows do not take it over
     title.prop(chosen, f"show_{provider.name}", text=provider.label, icon=icon, emboss=False)
     state.alignment = "RIGHT"
     state.label(text=_state(provider))

@@ -107,6 +107,7 @@ FACTS = {
     "provider": "(CometAPI|Black Forest Labs|Sandbox)", "model": ".+", "reason": r"(: “.+”| \(.+\)|)",
     "status": r"\d{3}", "minutes": r"[\d.]+ minutes", "or_set": "(, or set [A-Z_]+|)", "problem": "[A-Z].+",
     "error": r"\w+", "variable": "[A-Z_]+", "keeps": "for about ten minutes",
+    "what": ".+", "remedy": ".+",
 }  # fmt: skip
 
 
