@@ -99,7 +99,7 @@ class FLUXDEPTH_OT_compare_providers(RenderingButton):
         table, ids = preferences.table(), self.model_ids.split()
         models = [] if ids == ["none"] else [table[name] for name in ids] or askable(context)
         for model in models:
-            if reason := obstacles.no_key(model) or preferences.offline_reason(model.provider):
+            if reason := obstacles.no_way(model):
                 raise InputError(f"{reason}. Nothing was sent.")
         grid = grid_of(context, models, clay=self.clay, first_seed=secrets.randbelow(MAX_SEED) + 1)
         return grid_buttons.sending(self, context, grid_buttons.checked(grid, self.shown), beside=beside)

@@ -72,7 +72,7 @@ class FLUXDEPTH_OT_send_instead(JobButton, PaidButton):
         new = _found(nearest_to_job(job))
         price = new.price_of(job.request.framing)
         self.check_shown(new, dollars(price))
-        if reason := obstacles.no_key(new) or preferences.offline_reason(new.provider):
+        if reason := obstacles.no_way(new):
             raise InputError(f"{reason}. Nothing was sent.")
         again = send_instead(watch.journal(), job.id, _model_of(job), new, price_usd=price, cap_usd=preferences.cap())
         watch.start_worker()
@@ -92,6 +92,8 @@ def lacking(provider: Provider) -> str:
     """What the artist has yet to give before it can be asked, as words behind a price, or nothing."""
     if provider.chosen_base and not (provider.base and _was_there(provider.name)):
         return "needs its server"
+    if preferences.consent_reason(provider):
+        return "needs your word for its address"
     return "" if preferences.has_key(provider) else "needs a key"
 
 

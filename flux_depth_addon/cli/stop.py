@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from .. import preferences
 from .outcome import described, say
+from .places import allowed_of, check_place
 from .work import check_key, check_online, finish
 
 if TYPE_CHECKING:
@@ -26,8 +27,10 @@ def stopped(arguments: argparse.Namespace, journal: Journal, table: Table) -> tu
     model = table.models.get(job.request.model)
     there = bool(model and model.provider.cancels and job.remote_id and not job.is_final)
     if there and model:
-        client = Client(table, preferences.keys(table))
-        check_online(arguments, model.provider, job.sent_to or job.base)
+        base = job.sent_to or job.base
+        client = Client(table, preferences.keys(table), allowed=allowed_of(arguments, [base or model.provider.base]))
+        check_place(arguments, model.provider, base)
+        check_online(arguments, model.provider, base)
         check_key(client, model.provider)
         job = finish(journal, client, journal.cancel(job.id, there=True))
     else:

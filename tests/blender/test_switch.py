@@ -217,6 +217,7 @@ def test_a_server_of_the_artist_s_own_counts_once_it_was_met(scene, part, monkey
     assert lacking(replace(provider, base="")) == "needs its server"
     assert lacking(provider) == "needs its server"
     monkeypatch.setitem(part("watch").connections, "near", ("It answered.", True))
-    assert lacking(provider) == ""
+    assert lacking(replace(provider, base="http://127.0.0.1:8188")) == ""
+    assert lacking(provider) == "needs your word for its address"  # another computer
     monkeypatch.setitem(part("watch").connections, "near", ("Nobody answered.", False))
     assert lacking(provider) == "needs its server"
