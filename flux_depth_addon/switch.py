@@ -90,11 +90,13 @@ def ready() -> frozenset[str]:
 
 def lacking(provider: Provider) -> str:
     """What the artist has yet to give before it can be asked, as words behind a price, or nothing."""
-    if provider.chosen_base and not (provider.base and _was_there(provider.name)):
+    if not preferences.has_key(provider):
+        return "needs a key"
+    if not provider.chosen_base:
+        return ""
+    if not (provider.base and _was_there(provider.name)):
         return "needs its server"
-    if preferences.consent_reason(provider):
-        return "needs your word for its address"
-    return "" if preferences.has_key(provider) else "needs a key"
+    return "needs your word for its address" if preferences.consent_reason(provider) else ""
 
 
 def _was_there(name: str) -> bool:
