@@ -169,11 +169,16 @@ def draw_warning(layout: bpy.types.UILayout, context: bpy.types.Context, model: 
     gone = model.warning
     if not gone and model.id in refused():
         gone = f"{model.provider.label} did not serve it when it was asked last"
-    if gone:
-        say(layout, context, gone, "INFO")
+    if words := gone or _worth_knowing(model):
+        say(layout, context, words, "INFO")
     request = request_or_none(context) if gone else None
     if gone and (new := nearest_to(model, request)):
         _draw_switch(layout, context, model, new, request)
+
+
+def _worth_knowing(model: Model) -> str:
+    """Of a model that lives, what its row says about paying for it, as that its price is a guess."""
+    return f"{model.note}." if model.note and model.price_usd else ""
 
 
 def draw_instead(layout: bpy.types.UILayout, context: bpy.types.Context, job: Job) -> None:

@@ -104,6 +104,12 @@ def test_a_model_that_lives_is_not_warned_of(scene, part):
     assert "switch_model" not in str(drawn(part))
 
 
+def test_what_is_to_know_of_a_living_one_s_price_is_told_before_the_click(scene, part, data):
+    table(part, data, near__map='note = "Near names no price before"')
+    scene.flux_depth.model_id = "near:map"
+    assert "Near names no price before." in words(drawn(part))
+
+
 def test_a_model_that_was_refused_is_warned_of_although_the_table_knows_nothing(scene, failed, part, data):
     table(part, data, near__map="", far__map="")
     failed("near:map")
