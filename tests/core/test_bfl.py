@@ -24,6 +24,7 @@ from flux_depth_addon.core.errors import (
 from flux_depth_addon.core.models import Model, Table
 from flux_depth_addon.core.providers import Accepted, Answer, Pending, Pictures, Ready, Result, Task, bfl
 from flux_depth_addon.core.request import Request
+from tests.core.answers import said
 from tests.core.fuzzing import effort
 
 Wish = Callable[..., Request]
@@ -31,12 +32,6 @@ COMET = "cometapi:flux-pro-1-0-depth-finetuned"
 BFL = "bfl:flux-pro-1.0-depth"
 SAMPLE = "https://delivery.eu2.bfl.ai/results/a.png?sig=1"
 HTML = b"<!DOCTYPE html><html><body>502 Bad Gateway</body></html>"
-
-
-def said(status: int, data: Any = None, **headers: str) -> Answer:
-    """An answer with this body: bytes as they are, anything else as JSON."""
-    content = data if isinstance(data, bytes) else json.dumps(data).encode()
-    return Answer(status, {name.replace("_", "-"): value for name, value in headers.items()}, content)
 
 
 def body(request: Request, model: Model, control: bytes) -> dict[str, Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from typing import Any
 
@@ -33,6 +32,7 @@ from flux_depth_addon.core.providers import (
 )
 from flux_depth_addon.core.providers.fal import PROTOCOL, body
 from flux_depth_addon.core.request import Lora, Request
+from tests.core.answers import said
 
 Wish = Callable[..., Request]
 ID = "764cabcf-b745-4b3e-ae38-1200304cf45b"
@@ -52,10 +52,6 @@ def depth(table: Table) -> Model:
 def over(table: Table) -> Model:
     """The model that paints over a picture."""
     return table["fal:flux-control-lora-depth/image-to-image"]
-
-
-def said(status: int, data: object, **headers: str) -> Answer:
-    return Answer(status, {name.replace("_", "-"): value for name, value in headers.items()}, json.dumps(data).encode())
 
 
 def complaint(kind: str, words: str = "words", field: str = "prompt") -> dict[str, Any]:

@@ -6,7 +6,6 @@ What becomes of a job is in test_contract.py.
 from __future__ import annotations
 
 import base64
-import json
 from collections.abc import Callable
 from typing import Any
 
@@ -29,6 +28,7 @@ from flux_depth_addon.core.models import Table
 from flux_depth_addon.core.providers import Accepted, Answer, Cancelled, Missing, Pending, Pictures, Ready, Result, Task
 from flux_depth_addon.core.providers.replicate import PROTOCOL
 from flux_depth_addon.core.request import Request
+from tests.core.answers import said
 from tests.core.emulators.replicate import SCHEMAS, wrong
 from tests.core.fuzzing import effort
 
@@ -37,11 +37,6 @@ PRO, DEV = "replicate:flux-depth-pro", "replicate:flux-depth-dev"
 ID = "gm3qorzdhgbfurvjtvhg6dckhu"
 TASK = Task("ticket", ID)
 LINK = "https://replicate.delivery/xezq/abc/out-0.png"
-
-
-def said(status: int, data: Any = None, **headers: str) -> Answer:
-    content = data if isinstance(data, bytes) else json.dumps(data).encode()
-    return Answer(status, {name.replace("_", "-"): value for name, value in headers.items()}, content)
 
 
 def input_of(request: Request, table: Table, control: bytes = b"png") -> dict[str, Any]:

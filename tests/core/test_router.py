@@ -5,9 +5,7 @@ What becomes of a job is in test_contract.py.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
-from typing import Any
 
 import pytest
 from hypothesis import given
@@ -40,6 +38,7 @@ from flux_depth_addon.core.providers import (
 )
 from flux_depth_addon.core.providers.router import PROTOCOL
 from flux_depth_addon.core.request import Request
+from tests.core.answers import said
 from tests.core.emulators.router import wrong
 from tests.core.fuzzing import effort
 
@@ -51,11 +50,6 @@ WAITING, DONE = Task("ticket", ID), Task("ticket", ID, PLACE)
 """Where its state is asked for, and where its result is."""
 SAMPLE = "https://storage.example/bfl/a.png?sig=1"
 RESULT = {"id": "b2e0", "status": "Ready", "cost": 5, "result": {"sample": SAMPLE, "seed": 2784347701, "cost": 5}}
-
-
-def said(status: int, data: Any = None, **headers: str) -> Answer:
-    content = data if isinstance(data, bytes) else json.dumps(data).encode()
-    return Answer(status, {name.replace("_", "-"): value for name, value in headers.items()}, content)
 
 
 def refused(bucket: str, status: int, detail: object = "words", *, in_header: bool = True, **headers: str) -> Answer:
