@@ -107,7 +107,7 @@ def _row(one: OwnWorkflow, workflow: Workflow, parent: Model) -> dict[str, Any]:
         "retired": "",
         "note": "A workflow of your own",
         "sends_size": bool(spots(workflow, "size")),
-        "start": "optional" if spots(workflow, "start") else "none",
+        "start": "required" if spots(workflow, "start") else "none",
         "loras": MAX_LORAS if spots(workflow, "lora") else 0,
         **dials,
     }

@@ -60,6 +60,12 @@ def test_a_marked_workflow_is_a_model(written: Any, folder: Path) -> None:
     assert (row["guidance"], row["sends_size"], row["loras"], row["start"]) == (False, False, 0, "none")
 
 
+def test_a_place_for_a_start_picture_wants_one(written: Any, folder: Path) -> None:
+    keep(written(GRAPH | {"9": node("LoadImage", "FLUX Depth Start", image="x.png")}), folder)
+    ((_, row),) = rows(listed(folder), PARENT)
+    assert row["start"] == "required"
+
+
 def test_its_row_is_one_that_the_table_takes(written: Any, folder: Path) -> None:
     keep(SHIPPED / "flux1-dev-depth-lora.json", folder)
     table = load(more={"models": dict(rows(listed(folder), PARENT))})
