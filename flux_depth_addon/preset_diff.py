@@ -13,7 +13,7 @@ from bpy.props import BoolProperty, EnumProperty, IntProperty
 from . import preferences, prompt
 from .core import faithfulness
 from .faithfulness import FLUXDEPTH_PG_shape, guidance_of
-from .properties import FLUXDEPTH_PG_settings, model_id_of, prompt_of, switch_model
+from .properties import FLUXDEPTH_PG_settings, model_id_of, model_or_none, prompt_of, switch_model
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -74,9 +74,10 @@ class Look(NamedTuple):
 
 def look(scene: bpy.types.Scene, preset: Preset) -> Look:
     """What the preset would change in this scene."""
-    from .core.preset import ENDING, ending_of
+    from .core.preset import ENDING, ending_of, suited
 
     values, notes = fitting(preset, preferences.table())
+    values = suited(values, model_or_none(scene.flux_depth))
     changes = [_change(scene, place, value) for place, value in values.items() if place != ENDING]
     ending = ending_of(values.get(ENDING)) or ""
     return Look(

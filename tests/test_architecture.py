@@ -55,7 +55,7 @@ ARROWS = {
     "depth_map": {"errors", "shape"},
     "shape": {"errors"},
     "faithfulness": {"models"},
-    "preset": {"errors"},
+    "preset": {"errors", "faithfulness", "models"},
     "facts": set(),
     "provenance": {"errors"},
     "core_dump": set(),

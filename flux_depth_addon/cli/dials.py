@@ -35,6 +35,7 @@ def complete(arguments: argparse.Namespace) -> None:
     preset = _preset(arguments) if arguments.preset else {}
     first = table_of(arguments).default.partition(":")[0]
     arguments.unsaid = set[str]()
+    arguments.preset_model = {name: value for name, value in preset.items() if name == "settings.model_id"}
     for name, value in (OURS | {"provider": first} | preset | stop).items():
         if name in arguments and getattr(arguments, name) is None:  # else said, or not of this verb
             setattr(arguments, name, value)
@@ -47,10 +48,13 @@ def dials_of(arguments: argparse.Namespace, model: Model) -> dict[str, Any]:
     None for what is left to the provider.
     """
     from ..core.models import DIALS
+    from ..core.preset import suited
 
     values = {name: getattr(arguments, name) for name in DIALS}
-    for name in arguments.unsaid.intersection(DIALS):
-        values[name] = values[name] if model.dial(name) else None
+    unsaid = arguments.unsaid.intersection(DIALS)
+    meant = suited({f"settings.{name}": values[name] for name in unsaid} | arguments.preset_model, model)
+    for name in unsaid:
+        values[name] = meant.get(f"settings.{name}") if model.dial(name) else None
     if "guidance" in arguments.unsaid and arguments.faithfulness:
         values["guidance"] = guidance_at(_stop_of(arguments.faithfulness), model.guidance)
     return values
@@ -81,6 +85,7 @@ def _preset(arguments: argparse.Namespace) -> dict[str, Any]:
     dials: dict[str, Any] = {place.partition(".")[2]: value for place, value in values.items() if place != ENDING}
     if model := dials.pop("model_id", None):
         _choose(arguments, str(model))
+        dials["settings.model_id"] = model  # on whose scale the others are
     if "engine" in dials:
         dials["engine"] = dials["engine"].lower()
     if ENDING in values and "prompt" in arguments:

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from .models import Dial
 
-__all__ = ["DEFAULT", "STOPS", "Stop", "guidance_at", "stop_at"]
+__all__ = ["DEFAULT", "STOPS", "USUAL", "Stop", "guidance_at", "scaled", "stop_at"]
 
 
 @dataclass(frozen=True)
@@ -69,9 +69,12 @@ USUAL = 15.0
 
 def guidance_at(stop: Stop, dial: Dial | None) -> float | None:
     """The stop's guidance on a model's own scale, in proportion to its own; None for a model that has no guidance."""
-    if dial is None:
-        return None
-    return float(f"{min(max(stop.guidance * dial.default / USUAL, dial.low), dial.high):.3g}")
+    return scaled(stop.guidance, USUAL, dial)
+
+
+def scaled(value: float, usual: float, dial: Dial | None) -> float | None:
+    """A value on a scale whose usual value is that one, on the scale of a dial and within it; None without a dial."""
+    return None if dial is None else float(f"{min(max(value * dial.default / usual, dial.low), dial.high):.3g}")
 
 
 def stop_at(guidance: float, detail: float, blur: float, gamma: float, *, dial: Dial | None) -> Stop | None:

@@ -13,8 +13,10 @@ from pathlib import Path
 from typing import TypeAlias
 
 from .errors import InputError
+from .faithfulness import USUAL, scaled
+from .models import Model
 
-__all__ = ["ENDING", "MAX_ENDING", "Preset", "Value", "ending_of", "name_of", "read", "values_in", "write"]
+__all__ = ["ENDING", "MAX_ENDING", "Preset", "Value", "ending_of", "name_of", "read", "suited", "values_in", "write"]
 
 Value: TypeAlias = bool | int | float | str | None
 
@@ -35,12 +37,37 @@ HEAD = (
 """What stands above the values: whoever runs such a file as Python, as Blender does with others, gets the same."""
 
 
+USUALLY = {"settings.guidance": USUAL, "settings.steps": 50.0}
+"""Of a preset that names no model, the scale: what FLUX.1 Depth [pro] has as its own."""
+
+
 @dataclass(frozen=True)
 class Preset:
     """What a preset sets: values by their place, as `settings.steps`."""
 
     name: str
     values: Mapping[str, Value]
+
+
+def suited(values: Mapping[str, Value], model: Model | None) -> dict[str, Value]:
+    """A preset's values as that model takes them.
+
+    One that names no model is meant for any: what it sets is brought to the model's own scale, or left out where the
+    model has no such dial. One that names its model is on that one's scale.
+    """
+    if model is None or "settings.model_id" in values:
+        return dict(values)
+    brought = {place: _brought(place, value, model) for place, value in values.items() if place in USUALLY}
+    return {
+        place: value for place, value in (dict(values) | brought).items() if place not in brought or value is not None
+    }
+
+
+def _brought(place: str, value: Value, model: Model) -> Value:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return value
+    found = scaled(value, USUALLY[place], model.dial(place.partition(".")[2]))
+    return round(found) if found is not None and isinstance(value, int) else found
 
 
 def read(path: Path) -> Preset:

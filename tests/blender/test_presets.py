@@ -180,6 +180,16 @@ def test_a_preset_sets_what_was_shown_and_nothing_else(scene, part):
     assert scene.flux_depth_shape.faithfulness == "close"
 
 
+def test_a_shipped_preset_is_on_the_scale_of_the_scene_s_model(scene, part):
+    part("properties").switch_model(scene.flux_depth, "fal:flux-control-lora-depth")
+    lines, _notes = seen(part, scene, shipped(part, "Architecture_Daylight"))
+    assert lines["Guidance"] == "3.5 → 7"
+    assert "Steps" not in lines
+    apply(shipped(part, "Architecture_Daylight"))
+    assert scene.flux_depth.guidance == pytest.approx(7)
+    assert scene.flux_depth_shape.faithfulness == "exact"
+
+
 def test_applied_twice_its_words_are_in_the_prompt_once(scene, part):
     for _ in range(2):
         apply(shipped(part, "Product_on_Black"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,8 @@ from hypothesis import strategies as st
 
 from flux_depth_addon.core.errors import InputError
 from flux_depth_addon.core.faithfulness import STOPS
-from flux_depth_addon.core.preset import MAX_ENDING, ending_of, name_of, read, values_in, write
+from flux_depth_addon.core.models import load
+from flux_depth_addon.core.preset import MAX_ENDING, ending_of, name_of, read, suited, values_in, write
 from tests.core.fuzzing import check_sentence, effort
 
 SHIPPED = sorted((Path(__file__).parents[2] / "flux_depth_addon" / "presets" / "flux_depth").glob("*.py"))
@@ -171,6 +173,26 @@ def test_what_is_no_file_is_one_sentence_and_holds_nobody_up(tmp_path: Path, nam
     with pytest.raises(InputError, match="preset") as refused:
         read(tmp_path / name)
     check_sentence(refused.value)
+
+
+# For another model.
+
+
+def test_one_that_names_no_model_is_brought_to_the_scale_of_the_model_that_is_asked() -> None:
+    model = load()["fal:flux-control-lora-depth"]
+    shipped = {"settings.guidance": 30.0, "settings.steps": 50, "shape.detail": 1.5}
+    assert suited(shipped, model) == {"settings.guidance": 7.0, "settings.steps": 28, "shape.detail": 1.5}
+    assert type(suited(shipped, model)["settings.steps"]) is int
+
+
+def test_one_that_names_its_model_is_on_that_model_s_scale() -> None:
+    own = {"settings.model_id": "fal:flux-control-lora-depth", "settings.guidance": 3.0}
+    assert suited(own, load()["bfl:flux-pro-1.0-depth"]) == own
+
+
+def test_a_dial_that_the_model_lacks_is_left_out() -> None:
+    model = replace(load()["fal:flux-control-lora-depth"], steps=None)
+    assert suited({"settings.steps": 50, "settings.guidance": 15}, model) == {"settings.guidance": 4}
 
 
 # What is shipped.
