@@ -13,7 +13,7 @@ from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 from .depth_map import DepthSettings
 from .errors import InputError
 from .framing import Framing
-from .models import DIALS, FORMATS, Dial, Model
+from .models import DIALS, Dial, Model
 
 __all__ = [
     "MAX_PROMPT",
@@ -157,8 +157,7 @@ def _complaints(request: Request, model: Model) -> Iterator[str]:
         yield from _dial_complaints(name, getattr(request, name), model)
     yield from _outside("Seed", request.seed, Dial(1, MAX_SEED, 1))
     if request.output_format not in model.formats:
-        known = request.output_format[:20] if request.output_format in FORMATS else ascii(request.output_format[:20])
-        yield f"The output format must be one of {', '.join(model.formats)}, not “{known}”."
+        yield f"The output format must be one of {', '.join(model.formats)}, not “{request.output_format[:20]}”."
     yield from _finetune_complaints(request, model)
     yield from _lora_complaints(request, model)
     yield from _start_complaints(request, model)

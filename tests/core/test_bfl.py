@@ -22,9 +22,9 @@ from flux_depth_addon.core.errors import (
     TryLaterError,
 )
 from flux_depth_addon.core.models import Model, Table
-from flux_depth_addon.core.providers import Accepted, Answer, Pending, Pictures, Ready, Result, Task, bfl
+from flux_depth_addon.core.providers import Accepted, Pending, Pictures, Ready, bfl
 from flux_depth_addon.core.request import Request
-from tests.core.answers import said
+from tests.core.answers import read_probe, read_result, read_submission, said
 from tests.core.fuzzing import effort
 
 Wish = Callable[..., Request]
@@ -36,18 +36,6 @@ HTML = b"<!DOCTYPE html><html><body>502 Bad Gateway</body></html>"
 
 def body(request: Request, model: Model, control: bytes) -> dict[str, Any]:
     return bfl.body(request, model, Pictures(control))
-
-
-def read_submission(answer: Answer, model: Model) -> Accepted:
-    return bfl.PROTOCOL.read_submission(answer, model)
-
-
-def read_result(answer: Answer, model: Model) -> Result:
-    return bfl.PROTOCOL.read_result(answer, model, Task("job", "t1"))
-
-
-def read_probe(answer: Answer, model: Model) -> str:
-    return bfl.PROTOCOL.read_probes([answer], model)
 
 
 # The body of a submission.

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 
 from flux_depth_addon.core.errors import FluxDepthError, TryLaterError
 from flux_depth_addon.core.models import Model
-from flux_depth_addon.core.providers import Accepted, Answer, Missing, Pending, Ready, Result, Task, bfl
+from flux_depth_addon.core.providers import Accepted, Answer, Missing, Pending, Ready
+from tests.core.answers import read_probe, read_result, read_submission
 from tests.core.fuzzing import BFL, COMET, anything, check_sentence, effort, nested
 
 models = st.sampled_from([COMET, BFL])
@@ -98,18 +99,6 @@ def ids(data: object) -> Iterator[object]:
     if isinstance(data, dict):
         inner = data.get("data")
         yield from (data.get("id"), data.get("task_id"), inner.get("id") if isinstance(inner, dict) else None)
-
-
-def read_submission(answer: Answer, model: Model) -> Accepted:
-    return bfl.PROTOCOL.read_submission(answer, model)
-
-
-def read_result(answer: Answer, model: Model) -> Result:
-    return bfl.PROTOCOL.read_result(answer, model, Task("job", "t1"))
-
-
-def read_probe(answer: Answer, model: Model) -> str:
-    return bfl.PROTOCOL.read_probes([answer], model)
 
 
 @every_hard_body
