@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy
-from PIL import Image
+from PIL import Image, ImageChops
 
 from tests.gui.desk import GLANCE, HEIGHT, SETTLE, WIDTH, Screen
 from tests.secrets_watch import marked_key
@@ -205,6 +205,17 @@ class Artist:
         self.hover(what, editor=editor, region=region, **arguments)
         self.screen.press(button)
 
+    def ask(self, what: str, **where: Any) -> None:
+        """Press the button that does this, and wait for the question that it asks first."""
+        self.hover(what, **where)
+        self.see_change(self.screen.press)
+
+    def see_change(self, act: Callable[[], object]) -> None:
+        """Do what opens or closes a menu or a question, and wait until that is seen: keys went elsewhere before."""
+        before = self.screen.picture()
+        act()
+        self.wait_for_picture(lambda: pixels_changed(before, self.screen.picture()) > A_QUESTION, seconds=15)
+
     def hover(self, what: str, *, editor: str = "VIEW_3D", region: str = "UI", **arguments: Any) -> Place:
         """Move the mouse onto that button; where it is. Raises AssertionError where there is none."""
         seen = self.seen.setdefault(f"{editor} {region}", {})
@@ -383,8 +394,16 @@ STEPS = "[job.step for job in part('watch').jobs.values()]"
 
 STATE = "{name: str(value) for name, value in vars(part('watch')).items() if not callable(value)}"
 
+A_QUESTION = 8000
+"""Pixels: no menu or question is smaller, and no button under the mouse is as large."""
+
 TABS = 22
 """The width of the column of tabs beside a sidebar."""
+
+
+def pixels_changed(before: Image.Image, now: Image.Image) -> int:
+    """How many have another colour."""
+    return int(numpy.asarray(ImageChops.difference(before, now)).any(axis=2).sum())
 
 
 def is_that(told: str, what: str, arguments: dict[str, Any]) -> bool:

@@ -17,11 +17,10 @@ RESULT = "next(iter(part('watch').jobs.values())).result"
 
 def test_a_dropped_picture(pictured: Artist) -> None:  # noqa: F811
     pictured.python(OTHERWISE)
-    drop(pictured, pictured.python(RESULT))
+    pictured.see_change(lambda: drop(pictured, pictured.python(RESULT)))
     keep(pictured.picture(), "menu.png", LOOKED_AT)
     pictured.key("Escape")
-    pictured.move((400, 300))
-    drop(pictured, pictured.python(RESULT))
+    pictured.see_change(lambda: drop(pictured, pictured.python(RESULT)))
     pictured.key("r")
     time.sleep(1)
     pictured.move((800, 990))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 
 from tests.gui.artist import Artist
 
@@ -46,8 +45,7 @@ GRAPH = {
 def test_an_address_is_allowed_beside_generate_and_taken_back_in_the_preferences(artist: Artist) -> None:
     artist.python(TYPED)
     artist.wait_until("not bpy.ops.flux_depth.generate.poll()")
-    artist.click("flux_depth.allow_address")
-    time.sleep(0.5)
+    artist.ask("flux_depth.allow_address")
     assert artist.python(ALLOWED) == []
     artist.key("Return")
     artist.wait_until(f"{ALLOWED} == [{LAN!r}]")
@@ -65,8 +63,7 @@ def test_a_workflow_s_places_are_chosen_in_menus(artist: Artist) -> None:
     artist.python(f"bpy.ops.flux_depth.add_workflow(filepath={str(file)!r})")
     artist.python(PREFERENCES)
     artist.wait_until("area('PREFERENCES')")
-    artist.click("flux_depth.choose_places", editor="PREFERENCES", region="WINDOW")
-    time.sleep(0.5)
+    artist.ask("flux_depth.choose_places", editor="PREFERENCES", region="WINDOW")
     artist.key("Return")
     artist.wait_until("any(model.endswith(':warm-evening') for model in part('preferences').table().models)")
     _, row = artist.hover("flux_depth.choose_places", editor="PREFERENCES", region="WINDOW")

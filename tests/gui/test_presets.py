@@ -2,11 +2,6 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
-
-from PIL import ImageChops
-
 from tests.gui.artist import Artist
 
 PROMPT = "bpy.context.scene.flux_depth.prompt"
@@ -18,14 +13,6 @@ def undo(artist: Artist) -> None:
     left, top, width, height = artist.box("VIEW_3D", "WINDOW")
     artist.move((left + width // 3, top + height // 2))
     artist.key("ctrl+z")
-
-
-def opened(artist: Artist, act: Callable[[], object]) -> None:
-    """Do it, and wait until what opens or closes by it is at rest."""
-    before = artist.screen.picture()
-    act()
-    artist.wait_for_picture(lambda: ImageChops.difference(artist.screen.picture(), before).getbbox() is not None)
-    time.sleep(0.4)
 
 
 def test_a_chip_goes_into_the_prompt_and_one_key_takes_it_out(artist: Artist) -> None:
@@ -45,9 +32,9 @@ def ask_for_a_preset(artist: Artist) -> None:
     left, _, width, _ = artist.box("VIEW_3D", "UI")
     button = left + round(0.7 * width), artist.hover("flux_depth.scene_facts")[1]
     artist.move(button)
-    opened(artist, artist.screen.press)
+    artist.see_change(artist.screen.press)
     artist.move((button[0], button[1] + AN_ARCHITECTURE))
-    opened(artist, artist.screen.press)
+    artist.see_change(artist.screen.press)
     assert artist.python(PROMPT) == "a garden"
 
 
@@ -62,6 +49,6 @@ def test_a_preset_is_applied_once_it_is_confirmed_and_one_key_undoes_it(artist: 
 def test_a_preset_that_is_not_confirmed_changes_nothing(artist: Artist) -> None:
     before = artist.python("part('preset_diff').of_scene(bpy.context.scene)")
     ask_for_a_preset(artist)
-    opened(artist, lambda: artist.key("Escape"))
+    artist.see_change(lambda: artist.key("Escape"))
     assert artist.python("part('preset_diff').of_scene(bpy.context.scene)") == before
     assert artist.python(PROMPT) == "a garden"

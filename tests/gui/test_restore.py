@@ -14,16 +14,15 @@ DIALS = "[dials.prompt, dials.guidance, dials.use_seed, dials.seed] if (dials :=
 THEN, NOW = ["a barn", 12.0, True, 5], ["a cottage", 8.0, False, 1]
 
 
-def drop(artist: Artist, path: str, place: tuple[int, int] = (400, 300)) -> None:
-    """As when a file manager lets go of a picture there: what Blender's own drop calls, once it knows the place."""
-    artist.move(place)
+def drop(artist: Artist, path: str) -> None:
+    """As when a file manager lets go of a picture: what Blender's own drop calls, once it knows the place."""
+    artist.move((400, 300))
     folder, name = str(Path(path).parent), Path(path).name
     artist.python(
         "editor = area('VIEW_3D')\n"
         "with bpy.context.temp_override(area=editor, region=region(editor, 'WINDOW')):\n"
         f"    bpy.ops.wm.drop_import_file('INVOKE_DEFAULT', directory={folder!r}, files=[{{'name': {name!r}}}])"
     )
-    time.sleep(0.5)
 
 
 def dial(artist: Artist, dials: list[object]) -> None:
@@ -46,9 +45,8 @@ def painted(artist: Artist) -> str:
 
 
 def test_a_dropped_picture_restores_its_settings_and_one_undo_takes_them_back(artist: Artist, painted: str) -> None:
-    drop(artist, painted)
-    artist.key("r")  # of the menu in which Blender asks who takes it
-    time.sleep(0.5)
+    artist.see_change(lambda: drop(artist, painted))
+    artist.see_change(lambda: artist.key("r"))  # of the menu in which Blender asks who takes it
     assert artist.python(DIALS) == NOW
     artist.key("Return")
     artist.wait_until(f"({DIALS}) == {THEN!r}")
@@ -64,13 +62,15 @@ def test_a_picture_is_chosen_in_the_file_browser_where_the_pictures_are(artist: 
     assert artist.python(f"({browser}).spaces.active.params.directory.decode()").rstrip("/") == str(
         Path(painted).parent
     )
-    artist.python(
+    choose = (
         f"editor = {browser}; window = window_of(editor)\n"
         f"editor.spaces.active.params.filename = {Path(painted).name!r}\n"
         "with bpy.context.temp_override(window=window, area=editor, region=region(editor, 'WINDOW')):\n"
         "    bpy.ops.file.execute()"
     )
-    time.sleep(0.7)
+    artist.python(choose)
+    artist.wait_until(f"({browser}) is None")
+    time.sleep(0.5)
     assert artist.python(DIALS) == NOW
     artist.key("Return")
     artist.wait_until(f"({DIALS}) == {THEN!r}")
@@ -85,6 +85,6 @@ def test_a_picture_lands_as_ever_where_our_tab_is_not_open(artist: Artist, paint
 
 def test_a_picture_that_says_nothing_is_said_to(artist: Artist, tmp_path: Path) -> None:
     Image.new("RGB", (8, 8)).save(tmp_path / "holiday.png")
-    drop(artist, str(tmp_path / "holiday.png"))
+    artist.see_change(lambda: drop(artist, str(tmp_path / "holiday.png")))
     artist.key("r")
     artist.is_told("holiday.png does not say how it was made")

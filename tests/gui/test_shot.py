@@ -19,10 +19,10 @@ def test_a_shot_is_painted_after_one_confirmation_and_lies_on_its_camera(artist:
     artist.click("flux_depth.find_shot_range")
     artist.wait_until(f"0 < {OWN}.near < {OWN}.far")
     artist.wait_until(f"{STANDING} and {STANDING}.missing == [1, 2, 3]")
-    artist.click("flux_depth.generate_shot", shown_price="$0.18 for 3 frames")
-    artist.key("Escape")  # the question
+    artist.ask("flux_depth.generate_shot", shown_price="$0.18 for 3 frames")
+    artist.see_change(lambda: artist.key("Escape"))
     assert provider.posts == []
-    artist.click("flux_depth.generate_shot")
+    artist.ask("flux_depth.generate_shot")
     artist.key("Return")
     artist.wait_for_steps("DONE", "DONE", "DONE")
     assert len(provider.posts) == 3

@@ -62,8 +62,7 @@ def test_a_job_whose_model_is_gone_is_sent_to_a_living_one_in_one_click(artist: 
 
 def test_providers_are_compared_from_one_dialog(artist: Artist, provider: Sandbox) -> None:
     artist.panel("Variations")
-    artist.click("flux_depth.compare_providers")
-    artist.wait_for_picture(lambda: True)
+    artist.ask("flux_depth.compare_providers")
     artist.key("Return")
     artist.wait_for_steps("DONE", "FAILED")  # the first that is sent is refused
     assert artist.python("sorted(job.request.model for job in part('watch').jobs.values())") == [

@@ -11,12 +11,12 @@ def test_four_pictures_from_one_form_and_a_sheet_of_them(artist: Artist, paid: P
     provider = paid(Behaviour(delay=0.5))
     artist.panel("Variations")
     artist.hover("flux_depth_variations.cameras")
-    artist.click("flux_depth.generate_grid")
+    artist.ask("flux_depth.generate_grid")
     assert provider.posts == []
-    answer(artist, "Escape")
+    artist.see_change(lambda: artist.key("Escape"))
     assert artist.steps() == []
-    artist.click("flux_depth.generate_grid")
-    answer(artist, "Return")
+    artist.ask("flux_depth.generate_grid")
+    artist.key("Return")
     artist.wait_for_steps(*["DONE"] * 4)
     assert len(provider.posts) == 4
     assert artist.is_told("4 pictures are on their way")
@@ -31,8 +31,8 @@ def test_the_rest_of_a_batch_is_cancelled_by_one_click(artist: Artist, paid: Pai
     paid(Behaviour(delay=60))
     artist.hover("flux_depth.generate")  # the panels are where they belong once it is found
     artist.panel("Variations")
-    artist.click("flux_depth.generate_grid")
-    answer(artist, "Return")
+    artist.ask("flux_depth.generate_grid")
+    artist.key("Return")
     artist.wait_for_steps(*["POLL"] * 4)
     artist.click("flux_depth.cancel_batch")
     artist.wait_for_steps(*["CANCELLED"] * 4)
@@ -45,9 +45,3 @@ def star(artist: Artist) -> None:
     _x, row = artist.hover("flux_depth.show")
     artist.move((left + round(0.82 * (width - TABS)), row))
     artist.screen.press()
-
-
-def answer(artist: Artist, key: str) -> None:
-    """The question, which stands under the mouse; its first button has the keys."""
-    artist.wait_for_picture(lambda: True)
-    artist.key(key)
