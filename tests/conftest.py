@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import platform
 import signal
 import sqlite3
@@ -54,6 +55,16 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     config.stash[CAMPAIGN] = Campaign(*(config.getoption(name) for name in ("kills", "examples", "seed")))
+
+
+ALONE = ("gui", "farm")
+"""Folders whose tests share what there is one of: a screen with its mouse, a farm."""
+
+
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """One more than there are processors where a folder is run, for most tests wait; named files run in one process."""
+    folders = [path for path in map(Path, config.args) if path.is_dir() and path.name not in ALONE]
+    return (os.cpu_count() or 1) + 1 if folders else 0
 
 
 @pytest.fixture(scope="session")

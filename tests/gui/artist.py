@@ -392,7 +392,8 @@ class Artist:
 MODEL = "cometapi:flux-pro-1.0-depth"
 STEPS = "[job.step for job in part('watch').jobs.values()]"
 
-STATE = "{name: str(value) for name, value in vars(part('watch')).items() if not callable(value)}"
+STATE = "{name: str(value) for name, value in vars(part('watch')).items() if name in part('watch').__annotations__}"
+"""What the window knows of the journal."""
 
 A_QUESTION = 8000
 """Pixels: no menu or question is smaller, and no button under the mouse is as large."""
