@@ -79,4 +79,8 @@ def ready(fresh_file, data, part):
 
 
 def pytest_unconfigure() -> None:
+    import addon_utils
+
+    # Else Blender does it as it ends, when the files are gone.
+    addon_utils.disable(EXTENSION)
     shutil.rmtree(HOME, ignore_errors=True)

@@ -520,14 +520,14 @@ def test_a_stranger_s_list_of_loras_is_bounded_and_takes_no_time(scene, part):
         rows.add().path = "a/b"
     rows[0].path, rows[0].trigger = "x" * 1_000_000, "word " * 200_000
     rows[1].trigger = "\n\t\x01‮"
-    began = time.perf_counter()
+    began = time.process_time()
     request = part("loras").loras_of(scene, part("preferences").table()["here:style"])
     assert (len(request), max(len(lora.path) for lora in request)) == (100, 2000)
     assert len(part("loras").sent_prompt(scene, part("preferences").table()["here:style"])) < 1000
     assert "takes at most 2 LoRAs" in part("obstacles").obstacle(bpy.context)
     shown(part)
     shown(part, "panels", "_Main")
-    assert time.perf_counter() < began + 1
+    assert time.process_time() < began + 1
 
 
 @pytest.mark.skipif(bpy.app.version >= (5, 0, 0), reason="there, what is registered lies out of Python's reach")

@@ -227,10 +227,10 @@ def test_a_clipboard_that_is_no_prompt_is_one_sentence(part, clipboard, sentence
 def test_a_gigantic_text_is_one_sentence_and_holds_nobody_up(written, part):
     written.from_string("start" + "\n" * 1_000_000 + "end")
     for _ in range(2):
-        started = time.monotonic()
+        started = time.process_time()
         assert "longer than 10,000 characters" in why_not(part)
         drawn(part)
-        assert time.monotonic() - started < 2
+        assert time.process_time() - started < 2
         written.lines[0].body = "word " * 2_000_000
 
 

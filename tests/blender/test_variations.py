@@ -153,10 +153,10 @@ def test_a_grid_that_costs_more_than_the_limit_renders_and_sends_nothing(form, p
 
 def test_a_hundred_thousand_frames_are_refused_at_once(form, part):
     form.frames, form.start, form.end, form.step = "RANGE", 1, 100_000, 1
-    began = time.perf_counter()
+    began = time.process_time()
     assert not bpy.ops.flux_depth.generate_grid.poll()
     assert "This grid has 100,000 pictures, and 1,000 are the most" in words(drawn(part))
-    assert time.perf_counter() - began < 1
+    assert time.process_time() - began < 1
 
 
 def test_a_camera_that_is_bound_to_a_marker_and_not_in_the_scene_is_named(form, part):

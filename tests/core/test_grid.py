@@ -73,10 +73,10 @@ def test_what_shares_a_render_comes_together(grid: Callable[..., Grid]) -> None:
 
 def test_a_hundred_thousand_frames_are_refused_without_walking_through_them(grid: Callable[..., Grid]) -> None:
     made = grid(stands=[Stand("Camera", range(10**12))])
-    began = time.perf_counter()
+    began = time.process_time()
     with pytest.raises(InputError, match=r"This grid has 1,000,000,000,000 pictures, and 1,000 are the most"):
         next(made.cells())
-    assert time.perf_counter() - began < 0.1
+    assert time.process_time() - began < 0.1
 
 
 def test_a_grid_without_a_camera_is_refused(grid: Callable[..., Grid]) -> None:
