@@ -382,6 +382,7 @@ def test_a_picture_that_is_kept_goes_before_one_that_is_shown_and_a_marked_one_b
     assert judged({"1": saver, "2": saver, "3": saver}, outputs) == "/view?filename=first.png&subfolder=a+b&type=output"
     marked = {**saver, "_meta": {"title": "flux depth result"}}
     assert "marked.png" in judged({"1": saver, "2": saver, "3": marked}, outputs)
+    assert "shown.png" in judged({"1": marked, "2": saver, "3": saver}, outputs)
     assert "shown.png" in judged({}, {"1": saved("shown.png", "temp")})
 
 

@@ -249,7 +249,7 @@ def _judge(entry: Mapping[str, Any], status: Mapping[str, Any], prompt: dict[str
         raise ended_badly(entry, status, model)
     workflow = Workflow("", _sound(prompt))
     marked = [spot.node for spot in spots(workflow, "result")]
-    if sample := _picture(object_in(entry.get("outputs")), [*marked, *workflow.nodes]):
+    if sample := _picture(object_in(entry.get("outputs")), marked, workflow.nodes):
         return Ready(sample, seed_in(value_at(workflow, "seed")), cost_usd=0.0)
     raise failure(
         "graph_failed",
@@ -271,16 +271,16 @@ def _sound(prompt: dict[str, Any]) -> dict[str, dict[str, Any]]:
     }
 
 
-def _picture(outputs: Mapping[str, Any], nodes: Iterable[str]) -> str:
-    """Where the picture is seen: that of the nodes in this order, of all one that is kept before one that is not."""
+def _picture(outputs: Mapping[str, Any], marked: Sequence[str], nodes: Iterable[str]) -> str:
+    """Where the picture is seen: a marked node's, else one that is kept, else any, in the order of the nodes."""
     found = [
-        (item.get("type") != "output", order, item)
-        for order, node in enumerate(dict.fromkeys([*nodes, *outputs]))
+        (node not in marked, item.get("type") != "output", order, item)
+        for order, node in enumerate(dict.fromkeys([*marked, *nodes, *outputs]))
         for item in _items(object_in(outputs.get(node)).get("images"))
     ]
     if not found:
         return ""
-    _, _, item = min(found, key=lambda one: one[:2])
+    *_, item = min(found, key=lambda one: one[:3])
     return "/view?" + urlencode({name: text_in(item.get(name)) for name in ("filename", "subfolder", "type")})
 
 
