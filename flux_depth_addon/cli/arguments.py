@@ -114,7 +114,9 @@ def _painting() -> argparse.ArgumentParser:
         default="picture",
         help="how it was made: in the picture, beside it too, or only that AI made it",
     )
-    parser.add_argument("--timeout", type=_seconds, default=600.0, metavar="SECONDS")
+    parser.add_argument(
+        "--timeout", type=_seconds, default=600.0, metavar="SECONDS", help="without the picture or a further step"
+    )
     return parser
 
 

@@ -164,14 +164,22 @@ def _poll(job: Job, client: Client) -> Job:
             billed = job.billed_usd if cost_usd is None else cost_usd
             found = replace(job, sample_url=sample, seed=seed, billed_usd=billed, progress=1.0)
             return replace(found, step=Step.DOWNLOAD, attempts=0, due=time.time())
-        case Pending(progress, preview):
+        case Pending(progress, preview) as pending:
             _show(job, preview)
+            if _is_news(job, pending):
+                job = replace(job, deadline=max(job.deadline, time.time() + job.timeout))
             progress = job.progress if progress is None else progress  # no news is no step back
             return _wait(replace(job, attempts=0, misses=0, progress=progress))
         case Elsewhere(polling_url) if job.misses < MAX_MISSES:  # a provider could send us round in a circle
             return replace(job, polling_url=polling_url, attempts=0, misses=job.misses + 1, due=time.time())
         case Missing() | Elsewhere():
             return _missing(job, "The provider no longer knows this task, or has lost its picture", client)
+
+
+def _is_news(job: Job, pending: Pending) -> bool:
+    """Whether it goes on as it should, however slow the graphics card is: then its time begins anew."""
+    is_further = pending.progress is not None and pending.progress > (job.progress or 0.0)
+    return is_further or pending.is_queued or bool(pending.preview)
 
 
 def _show(job: Job, preview: bytes | None) -> None:

@@ -236,7 +236,7 @@ CAUSES: dict[str, Cause] = {
     ),
     "too_late": Cause(
         errors.DeadlineError,
-        "The picture was not ready in {minutes}",
+        "Neither the picture nor news of it came in {minutes}",
         "yes",
         "fetch it to go on waiting for the same picture, for nothing",
         "retry",

@@ -99,7 +99,8 @@ class Client:
         news = self.listener.news(base, channel, task, speech) if self.listener and channel else None
         if news is None:
             return pending
-        return Pending(pending.progress if news.progress is None else news.progress, news.preview)
+        progress = pending.progress if news.progress is None else news.progress
+        return replace(pending, progress=progress, preview=news.preview)
 
     def cancel(self, request: Request, base: str, task: Task) -> Cancelled | None:
         """Ask the provider to stop; None where it cannot be asked, or says nothing.

@@ -61,7 +61,7 @@ class Job:
     created: float
     timeout: float = DEFAULT_TIMEOUT
     deadline: float
-    """The end of the timeout, which begins again when a job is gone on with."""
+    """The end of the timeout, which begins again when a job is gone on with, and with each news of it."""
     due: float
     """Not before this moment is the next step taken."""
     attempts: int = 0

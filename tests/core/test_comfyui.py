@@ -27,7 +27,18 @@ from flux_depth_addon.core.job import Job, Step
 from flux_depth_addon.core.journal import Journal
 from flux_depth_addon.core.listener import Listener
 from flux_depth_addon.core.models import Table, load
-from flux_depth_addon.core.providers import Answer, Call, Cancelled, Event, Missing, Pictures, Ready, Task
+from flux_depth_addon.core.providers import (
+    Answer,
+    Call,
+    Cancelled,
+    Elsewhere,
+    Event,
+    Missing,
+    Pending,
+    Pictures,
+    Ready,
+    Task,
+)
 from flux_depth_addon.core.providers.comfyui import PROTOCOL
 from flux_depth_addon.core.request import Lora, Request
 from flux_depth_addon.core.worker import step
@@ -328,6 +339,23 @@ def test_another_program_at_that_address_is_told_as_that() -> None:
         PROTOCOL.read_probes([Answer(200, {}, b"<html>")] * 20, model)
     with pytest.raises(FluxDepthError, match="does not take requests at this address"):
         PROTOCOL.read_upload(Answer(200, {}, b"<html>"), model)
+
+
+@pytest.mark.parametrize("place", ["/queue", "/queue?running", ""])
+def test_it_tells_what_waits_for_its_turn_from_what_is_at_work(place: str) -> None:
+    model, task = load()["comfyui:flux1-depth-dev"], Task("t", "x", place)
+    waits: dict[str, object] = {"status": "pending"}
+    works: dict[str, object] = {"status": "in_progress"}
+    if place:
+        waits = {"queue_running": [], "queue_pending": [[1, "x", {}]]}
+        works = {"queue_running": [[1, "x", {}]], "queue_pending": []}
+    told = [PROTOCOL.read_result(Answer(200, {}, json.dumps(data).encode()), model, task) for data in (waits, works)]
+    expected = {
+        "": [Pending(is_queued=True), Pending()],
+        "/queue": [Pending(is_queued=True), Elsewhere("/queue?running")],
+        "/queue?running": [Elsewhere("/queue"), Pending()],
+    }
+    assert told == expected[place]
 
 
 # Nonsense.

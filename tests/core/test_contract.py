@@ -413,8 +413,11 @@ def test_a_dead_link_is_asked_for_anew(name: str, begin: Begin) -> None:
 
 
 @every_provider
-def test_a_picture_that_is_late_is_fetched_for_nothing(name: str, begin: Begin) -> None:
+def test_a_picture_that_is_late_is_fetched_for_nothing(
+    name: str, begin: Begin, monkeypatch: pytest.MonkeyPatch
+) -> None:
     errand = begin(name, pending=10_000)
+    monkeypatch.setattr(errand.emulator, "progress", lambda _task: 0.5)  # what goes on is waited for
     job = check_it_failed(errand, "yes")
     assert job.error_action == "retry"
     errand.emulator.tasks[job.remote_id].pending = 0

@@ -17,6 +17,7 @@ from flux_depth_addon.core.advance import advance
 from flux_depth_addon.core.client import Client
 from flux_depth_addon.core.job import Job, Step
 from flux_depth_addon.core.models import Table
+from flux_depth_addon.core.providers import Pending
 from flux_depth_addon.core.request import Request
 from flux_depth_addon.core.sandbox import Answer, Behaviour, Sandbox
 from tests.secrets_watch import marked_key
@@ -214,6 +215,27 @@ def test_what_was_taken_is_paid_at_the_providers_price(make: Make, client: Clien
 def test_progress_is_kept(make: Make, client: Client, serve: Serve) -> None:
     server = serve(poll_answers=[PENDING])
     assert advance(sent(make, server, client), client, unsaved).progress == 0.25
+
+
+@pytest.mark.parametrize(
+    ("said", "ends"),
+    [
+        (Pending(0.5), False),
+        (Pending(0.25, b"a picture"), False),
+        (Pending(is_queued=True), False),
+        (Pending(0.25), True),
+        (Pending(0.1), True),
+        (Pending(), True),
+    ],
+)
+def test_what_goes_on_slowly_is_waited_for_and_what_stands_still_is_not(
+    make: Make, client: Client, monkeypatch: pytest.MonkeyPatch, said: Pending, ends: bool
+) -> None:
+    monkeypatch.setattr(Client, "poll", lambda *_: said)
+    job = make("", step=Step.POLL, remote_id="t", progress=0.25, deadline=time.time() - 1)
+    after = advance(job, client, unsaved)
+    assert (after.error_kind == "deadline") is ends
+    assert (after.deadline == pytest.approx(time.time() + job.timeout, abs=1)) is not ends
 
 
 @pytest.mark.parametrize(("waited", "pause"), [(0, 0.5), (5, 0.5), (20, 2.0), (500, 5.0)])

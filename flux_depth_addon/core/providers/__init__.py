@@ -105,6 +105,8 @@ class Pending:
     progress: float | None = None
     preview: bytes | None = None
     """A small picture of how far it is, as a whole file; the client has it from the provider's news."""
+    is_queued: bool = False
+    """It stands in a queue of the artist's own, so that no time of it is lost yet."""
 
 
 @dataclass(frozen=True)

@@ -107,8 +107,8 @@ class ComfyUI(Protocol):
         if task.polling_url:
             entry = object_in(data.get(_id_of(task)))
             return _judge(entry, object_in(entry.get("status")), _prompt_of(entry), model) if entry else Missing()
-        if text_in(data.get("status")) not in ("completed", "failed", "cancelled"):
-            return Pending()
+        if (state := text_in(data.get("status"))) not in ("completed", "failed", "cancelled"):
+            return Pending(is_queued=state == "pending")
         prompt = object_in(object_in(data.get("workflow")).get("prompt"))
         return _judge(data, object_in(data.get("execution_status")), prompt, model)
 
@@ -228,7 +228,7 @@ def _in_queue(answer: Answer, model: Model, task: Task) -> Result:
     if _has(data.get("queue_running"), _id_of(task)):
         return Pending() if task.polling_url == RUNNING else Elsewhere(RUNNING)
     if _has(data.get("queue_pending"), _id_of(task)):
-        return Pending() if task.polling_url == QUEUED else Elsewhere(QUEUED)
+        return Pending(is_queued=True) if task.polling_url == QUEUED else Elsewhere(QUEUED)
     return Elsewhere(f"/history/{quote(_id_of(task), safe='')}")
 
 

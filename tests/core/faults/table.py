@@ -294,7 +294,7 @@ POLL = [
     *(Fault(name=f"“{word}” of the other envelope", poll=[task(word)] * 3, end=DONE, edge=(6,))
       for word in ("NOT_START", "SUBMITTED", "QUEUED", "IN_PROGRESS")),
     Fault(name="an unknown word for ever", poll=repeat(state("A Word From The Future")), end=paid("too_late"),
-          says="The picture was not ready in 2 minutes", edge=(6,)),
+          says="Neither the picture nor news of it came in 2 minutes", edge=(6,)),
     Fault(name="seven minutes of waiting", poll=[PENDING] * 107, end=DONE, timeout=600.0, takes=(300, 600), edge=(13,)),
     *(Fault(name=f"progress {progress!r}", poll=[state("Pending", progress=progress)], end=DONE, edge=(12,))
       for progress in (None, 0, 0.25, 1, 40, 100, 250, -1, "half", True)),
@@ -383,7 +383,9 @@ OURS = [
           poll=[during(clock_jumps(8 * 3600)), *repeat(NOT_FOUND, 99)], result=[DEAD], end=paid("picture_gone"),
           says="no longer knows this task", edge=(8,)),
     Fault(name="the computer sleeps, and the task is not done", submit=[while_waiting(clock_jumps(8 * 3600))],
-          poll=[PENDING], end=paid("too_late")),
+          poll=[state("Pending")], end=paid("too_late")),
+    Fault(name="the computer sleeps, and the task goes on", submit=[while_waiting(clock_jumps(8 * 3600))],
+          poll=[PENDING], end=DONE),
     Fault(name="the clock is put forward while sending", submit=[during(clock_jumps(3600))], end=DONE),
     Fault(name="the clock is put back while sending", submit=[during(clock_jumps(-3600))], end=DONE, takes=(0, 60)),
     Fault(name="the clock is put back while waiting", submit=[while_waiting(clock_jumps(-86400))], end=DONE,
