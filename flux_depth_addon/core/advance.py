@@ -95,6 +95,7 @@ def _stopped(job: Job, *, is_free: bool) -> Job:
 
 
 def _ended(job: Job, kind: str, message: str, charged: Charged) -> Job:
+    _unshow(job)
     now = time.time()
     ended = replace(job, step=Step.CANCELLED, charged=charged, error_kind=kind, error_message=message)
     return replace(ended, finished=now, due=now)
@@ -188,6 +189,11 @@ def _show(job: Job, preview: bytes | None) -> None:
             picture.write_whole(job.preview, preview)
 
 
+def _unshow(job: Job) -> None:
+    with suppress(OSError):
+        job.preview.unlink(missing_ok=True)
+
+
 def _cancel(job: Job, client: Client) -> Job:
     """Whoever cannot be asked, or does not answer, goes on for itself: the artist has waited long enough."""
     try:
@@ -237,7 +243,7 @@ def _download(job: Job, client: Client) -> Job:
         return _missed(job, str(error).rstrip("."), client)
     with suppress(OSError, ProviderError):  # the picture itself is there
         picture.write_thumbnail(path, job.thumbnail)
-        job.preview.unlink(missing_ok=True)
+    _unshow(job)
     now = time.time()
     return replace(job, step=Step.DONE, result=str(path), width=width, height=height, finished=now, due=now)
 
@@ -267,6 +273,7 @@ def _minutes(job: Job) -> str:
 
 
 def _failed(job: Job, error: FluxDepthError, *, cost: Cost | None = None) -> Job:
+    _unshow(job)
     error.cost = cost or _cost(job, error)
     now = time.time()
     return replace(

@@ -66,8 +66,11 @@ def _save(job: Job, journal: Journal) -> None:
     """Until it is saved, or is no longer ours; a full disk may be cleared, and other workers keep off meanwhile."""
     for _ in range(SAVE_SECONDS):
         try:
-            with suppress(LostJobError):
-                journal.save(job, release=True)
+            journal.save(job, release=True)
+        except LostJobError:
+            with suppress(OSError):
+                job.preview.unlink(missing_ok=True)  # it may have come after the job was cancelled
+            return
         except JournalError:
             time.sleep(1.0)
         else:

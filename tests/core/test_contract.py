@@ -24,6 +24,7 @@ from flux_depth_addon.core.errors import COSTS, KeyRefusedError
 from flux_depth_addon.core.job import Job, Step
 from flux_depth_addon.core.journal import LEASE_SECONDS, Journal
 from flux_depth_addon.core.models import DIALS, Table, load
+from flux_depth_addon.core.providers import Pending
 from flux_depth_addon.core.request import Lora, Request
 from flux_depth_addon.core.worker import step
 from tests.secrets_watch import MARK
@@ -531,6 +532,20 @@ def test_a_task_that_is_stopped_at_work_says_what_it_may_cost(name: str, begin: 
     assert (job.step, job.charged) == (Step.CANCELLED, expected), job.error_message
     assert not errand.model.price_usd or bool(errand.emulator.billed) == (expected != "no")
     assert errand.journal.retry(job.id).id != job.id
+
+
+def test_a_preview_that_comes_after_the_cancel_stays_nowhere(begin: Begin, monkeypatch: pytest.MonkeyPatch) -> None:
+    errand = begin("comfyui", pending=100)
+    errand.goes_on(until=Step.POLL)
+
+    def poll(*_: object) -> Pending:
+        errand.journal.cancel(errand.job.id)
+        return Pending(preview=b"half of it")
+
+    monkeypatch.setattr(Client, "poll", poll)
+    while not errand.looks().is_final:
+        errand.takes_a_step()
+    assert not errand.job.preview.exists()
 
 
 @every_provider

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from flux_depth_addon.core.advance import advance
+from flux_depth_addon.core.advance import advance, cancelled
 from flux_depth_addon.core.client import Client
 from flux_depth_addon.core.job import Job, Step
 from flux_depth_addon.core.models import Table
@@ -236,6 +236,14 @@ def test_what_goes_on_slowly_is_waited_for_and_what_stands_still_is_not(
     after = advance(job, client, unsaved)
     assert (after.error_kind == "deadline") is ends
     assert (after.deadline == pytest.approx(time.time() + job.timeout, abs=1)) is not ends
+
+
+@pytest.mark.parametrize("end", ["failed", "cancelled"])
+def test_no_half_made_picture_is_left_when_a_job_ends(make: Make, client: Client, serve: Serve, end: str) -> None:
+    job = sent(make, serve(poll_answers=[Answer(body={"status": "Error"})]), client)
+    job.preview.write_bytes(b"half of it")
+    assert (run(job, client) if end == "failed" else cancelled(job)).is_final
+    assert not job.preview.exists()
 
 
 @pytest.mark.parametrize(("waited", "pause"), [(0, 0.5), (5, 0.5), (20, 2.0), (500, 5.0)])
