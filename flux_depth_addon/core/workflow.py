@@ -265,15 +265,23 @@ def filled(workflow: Workflow, values: Mapping[str, object]) -> dict[str, Any]:
 def chained(graph: dict[str, Any], loras: Sequence[tuple[str, float]]) -> dict[str, Any]:
     """The graph with as many LoRAs, one behind the other, as are given, where the marked one stands; none takes it out.
 
-    A graph in which none is marked stays as it is.
+    Of marked ones in a row, the first stands for all. A graph in which none is marked stays as it is.
     """
-    first = next((node for node in graph if "lora" in _places(graph[node])), "")
-    if not first:
-        return graph
-    links = [graph[first]["inputs"].get(name) for name in ("model", "clip")]
-    through: dict[int, list[Any]] = {slot: link for slot, link in enumerate(links) if isinstance(link, list)}
+    places = [node for node in graph if "lora" in _places(graph[node])]
+    followers = [node for node in places if any(link[0] in places for link in _through(graph[node]).values())]
+    for node in followers:
+        _put(graph, node, ())
+    for node in places:
+        if node not in followers:
+            _put(graph, node, loras)
+    return graph
+
+
+def _put(graph: dict[str, Any], first: str, loras: Sequence[tuple[str, float]]) -> None:
+    """In the place of that node."""
     readers = [node for node in graph if node != first]
     pattern = graph.pop(first)
+    through = _through(pattern)
     for number, (name, weight) in enumerate(loras):
         node = first if number == 0 else _unused(graph, f"{first}-lora-{number + 1}")
         graph[node] = _lora(pattern, through, name, weight)
@@ -282,7 +290,12 @@ def chained(graph: dict[str, Any], loras: Sequence[tuple[str, float]]) -> dict[s
         for key, value in graph[reader]["inputs"].items():
             if isinstance(value, list) and value[:1] == [first] and value[1] in through:
                 graph[reader]["inputs"][key] = through[value[1]]
-    return graph
+
+
+def _through(node: Mapping[str, Any]) -> dict[int, list[Any]]:
+    """By the number of its output, what goes through a LoRA."""
+    links = [node["inputs"].get(name) for name in ("model", "clip")]
+    return {slot: link for slot, link in enumerate(links) if isinstance(link, list)}
 
 
 def _lora(pattern: Mapping[str, Any], through: Mapping[int, list[Any]], name: str, weight: float) -> dict[str, Any]:

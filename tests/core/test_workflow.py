@@ -154,6 +154,22 @@ def test_loras_are_chained_where_the_marked_one_stands(kind: str, count: int) ->
     assert made(graph)
 
 
+@pytest.mark.parametrize("loras", [(), (("a", 0.5),), (("a", 0.5), ("b", 0.6))])
+def test_of_marked_loras_in_a_row_the_first_stands_for_all_and_each_branch_has_its_own(loras: Any) -> None:
+    def lora(source: str) -> dict[str, Any]:
+        return node("LoraLoaderModelOnly", "FLUX Depth LoRA", model=[source, 0], lora_name="old", strength_model=1.0)
+
+    row = {"1": lora("0"), "2": lora("1"), "3": lora("2"), "4": node("KSampler", model=["3", 0])}
+    graph = {"0": node("UNETLoader"), **row, "8": lora("0"), "9": node("KSampler", model=["8", 0])}
+    filled_in = chained(graph, loras)
+    for sampler in ("4", "9"):
+        found, at = [], filled_in[sampler]["inputs"]["model"][0]
+        while at != "0":
+            found.append((filled_in[at]["inputs"]["lora_name"], filled_in[at]["inputs"]["strength_model"]))
+            at = filled_in[at]["inputs"]["model"][0]
+        assert tuple(reversed(found)) == loras
+
+
 def test_a_graph_without_a_place_for_loras_stays_as_it_is() -> None:
     assert chained(filled(made(GRAPH), {}), [("a", 1.0)]) == GRAPH
 
