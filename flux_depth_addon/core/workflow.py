@@ -321,7 +321,7 @@ def _title(node: Mapping[str, Any]) -> str:
 def _places(node: Mapping[str, Any]) -> list[str]:
     """The places that a node's title names."""
     title = _title(node).lower()
-    words = re.split(r"\s*[,+&/]\s*|\s+and\s+", title.removeprefix(TITLE.lower()).strip())
+    words = re.split(r"\s*[,+&/]\s*|\s+and\s+", title.removeprefix(TITLE.lower()).strip(" :–-"))
     return [place for place, facts in PLACES.items() if title.startswith(TITLE.lower()) and facts.word.lower() in words]
 
 

@@ -51,6 +51,8 @@ def test_what_ships_marks_every_place_and_names_every_folder(name: str) -> None:
 
 def test_one_node_may_be_several_places() -> None:
     for title in (
+        "FLUX Depth: Seed, Steps",
+        "FLUX Depth – Seed, Steps",
         "FLUX Depth Seed, Steps",
         "flux depth  steps + SEED",
         "FLUX Depth Seed and Steps",
