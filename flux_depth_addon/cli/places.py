@@ -8,7 +8,7 @@ from .. import own_rows, preferences
 from ..core import models
 from ..core.addresses import check_base, origin_of
 from ..core.errors import InputError
-from ..core.places import is_in_the_clear, risk_of
+from ..core.places import is_in_the_clear, risk_of, whole
 from .outcome import say
 
 if TYPE_CHECKING:
@@ -77,6 +77,7 @@ def checked_base(provider: Provider, base: str) -> str:
     """The base address that the arguments name, or nothing where they name none. Raises InputError."""
     if not base:
         return ""
+    base = whole(base, keyed=bool(provider.key_header))
     base = check_base(base, {origin_of(base)})
     if provider.key_header and is_in_the_clear(base):
         raise InputError(

@@ -15,6 +15,9 @@ HOST = re.compile(r"[a-z0-9._:-]+")
 """A backslash or the like ends the host for one reader of addresses and not for another: a key would go astray."""
 
 
+SUCH_AS = "such as https://flux.example.com or, of a server of your own, http://192.168.1.20:8188"
+
+
 def host_of(url: str) -> str:
     """The host that an address names, as people know it; nothing where there is none."""
     return urlsplit(url).netloc
@@ -47,7 +50,7 @@ def is_within(url: str, base: str) -> bool:
 
 
 def check_base(url: str, allowed: Container[str] = ()) -> str:
-    """A provider's base address without its last slash; raises InputError, before anything is sent.
+    """A provider's base address without its last slash, scheme and host in lower case; raises InputError.
 
     `allowed`: the origins at which plain http was allowed by the artist.
     """
@@ -55,7 +58,7 @@ def check_base(url: str, allowed: Container[str] = ()) -> str:
     parts = urlsplit(url)
     if parts.query or parts.fragment:
         raise InputError(f"{url[:200]} is not a base address: leave out everything from the “?” or “#” on.")
-    return url.rstrip("/")
+    return (origin_of(url) + url[len(origin_of(url)) :]).rstrip("/")
 
 
 def check_address(url: str, allowed: Container[str] = ()) -> str:
@@ -69,7 +72,7 @@ def check_address(url: str, allowed: Container[str] = ()) -> str:
         return url
     if parts.scheme == "http":
         raise InputError(f"http://{parts.hostname} would send in the clear: use https. Nothing was sent.")
-    raise InputError(f"“{url[:200]}” is not a web address: it must start with https://.")
+    raise InputError(f"“{url[:200]}” is not a web address {SUCH_AS}.")
 
 
 def _split(url: str) -> SplitResult:
@@ -88,7 +91,7 @@ def _split(url: str) -> SplitResult:
         sound = False
     if not sound:
         shown = "That" if "@" in url else f"“{ascii(url[:200])[1:-1]}”"  # before an @ may stand a password
-        raise InputError(f"{shown} is not a web address: it must start with https://.")
+        raise InputError(f"{shown} is not a web address {SUCH_AS}.")
     return parts
 
 

@@ -39,7 +39,7 @@ TAKEN = {"host", "connection", "content-length", "content-type", "transfer-encod
 def whole(typed: str, *, keyed: bool) -> str:
     """An address as it was typed, with the scheme that is meant where it was left out."""
     typed = typed.strip()
-    if not typed or "://" in typed:
+    if not typed or re.match(r"[a-z]+:/|.*://", typed, re.IGNORECASE):
         return typed
     return f"{'https' if keyed and not is_loopback(f'http://{typed}') else 'http'}://{typed}"
 

@@ -29,6 +29,7 @@ OPEN = replace(GATEWAY, name="studio", label="Studio", key_header="", key_env=()
         ("localhost:9000", "http://localhost:9000"),
         ("http://127.0.0.1:9000", "http://127.0.0.1:9000"),
         ("https://[2001:db8::1]:8443", "https://[2001:db8::1]:8443"),
+        ("HTTPS://Flux.Studio.example/Flux", "https://flux.studio.example/Flux"),
     ],
 )
 def test_an_address_is_understood_as_it_is_meant(typed: str, base: str) -> None:
@@ -55,6 +56,7 @@ def test_nothing_typed_changes_nothing() -> None:
         "https://evil.com\\@flux.example.com",
         "http://127.1:8188",
         "javascript:alert(1)",
+        "http:/192.168.1.20:8188",
         "https://flux.example.com\nX: y",
         "https://flüx.example.com",
         "https://flux.example.com:99999",
