@@ -80,10 +80,10 @@ def _lines(table: Table, each: list[dict[str, Any]]) -> Iterator[str]:
 
 
 def _models(arguments: argparse.Namespace, table: Table) -> list[Model]:
-    """Each of them reachable, or what stands against it raised before the file is opened."""
+    """Each of them reachable, or what stands against it raised before the file is opened; a price is told to anyone."""
     names = arguments.model or [""]
     models = {name: model_of(argparse.Namespace(**vars(arguments) | {"model": name}), table) for name in names}
-    for model in models.values():
+    for model in () if arguments.dry_run else models.values():
         client_for(arguments, table, model)
     return list({model.id: model for model in models.values()}.values())
 

@@ -81,6 +81,13 @@ def test_a_dry_run_tells_the_price_and_does_nothing(grid, tmp_path, endpoint):  
     assert not (tmp_path / "data").exists()
 
 
+def test_a_price_is_told_without_a_key_and_offline(run, blend, tmp_path, monkeypatch):  # noqa: F811
+    monkeypatch.delenv("FAL_KEY", raising=False)
+    asked = ("--prompt", "a", "--model", "fal:flux-control-lora-depth", "-o", tmp_path / "out", "--dry-run")
+    code, outcome, said = run("grid", blend, *asked)
+    assert (code, outcome["price_usd"]) == (0, 0.04), said
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "sentence"),
     [
