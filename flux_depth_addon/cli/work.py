@@ -13,7 +13,7 @@ import bpy
 
 from .. import preferences
 from ..core import models
-from ..core.errors import DamagedJournalError, JournalError, OfflineError
+from ..core.errors import DamagedJournalError, InputError, JournalError, OfflineError
 from .outcome import report, say
 from .places import allowed_of, check_place, checked_base, own_rows_in
 
@@ -36,9 +36,11 @@ def own_rows_of(arguments: argparse.Namespace) -> OwnRows:
 
 
 def model_of(arguments: argparse.Namespace, table: models.Table) -> models.Model:
-    table.provider(arguments.provider)
+    provider = table.provider(arguments.provider)
     wanted = arguments.model or next((model.id for model in table.of(arguments.provider)), "")
     model = table[wanted if wanted in table.models else f"{arguments.provider}:{wanted}"]
+    if model.provider != provider and arguments.verb != "grid" and "provider" not in arguments.unsaid:
+        raise InputError(f"{model.id} is not at {provider.label}: leave --provider or --model out. Nothing was sent.")
     if model.warning:
         say(f"Warning: {model.warning}")
     return model

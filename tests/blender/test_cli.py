@@ -188,6 +188,7 @@ def test_a_full_disk_right_after_the_provider_took_it_loses_no_picture(
         (["--megapixels", "0"], 2, ""),
         (["--model", "no-such-model"], 2, "no model"),
         (["--provider", "nobody"], 2, "no provider"),
+        (["--provider", "replicate", "--model", "fal:flux-control-lora-depth"], 2, "is not at Replicate"),
         (["--url", "http://example.com"], 2, "https"),
         (["--url", "https://user:secret@example.com"], 2, "user name or password"),
         (["--url", "ftp://127.0.0.1"], 2, "https"),
