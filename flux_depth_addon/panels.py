@@ -150,7 +150,7 @@ class FLUXDEPTH_UL_jobs(bpy.types.UIList):
 
 def _draw_doors(layout: bpy.types.UILayout, context: bpy.types.Context, provider: Provider) -> None:
     box = layout.box()
-    say(box, context, f"Enter a {provider.label} key", "KEYINGSET")
+    say(box, context, f"Enter the {provider.label} key", "KEYINGSET")
     row = box.row(align=True)
     row.prop(preferences.current(), f"key_{provider.name}", text="")
     row.operator("flux_depth.open_preferences", text="", icon="PREFERENCES")
