@@ -69,7 +69,7 @@ def switch_model(settings: "FLUXDEPTH_PG_settings", model_id: str) -> None:
     """
     new = preferences.table()[model_id]
     dials.carry(settings, model_or_none(settings), new)
-    if settings.output_format not in new.formats:
+    if len(new.formats) > 1 and settings.output_format not in new.formats:  # where there is one, nobody is asked
         settings.output_format = new.formats[0]
     if new.control == "map":
         settings.control = "depth"
@@ -314,7 +314,7 @@ def request_of(
         control=control or choice_of(settings, "control"),
         seed=settings.seed if settings.use_seed else None,
         prompt_upsampling=settings.prompt_upsampling if model.prompt_upsampling else None,
-        output_format=choice_of(settings, "output_format") if len(model.formats) > 1 else model.formats[0],
+        output_format=_format_of(settings, model),
         finetune_id=finetune_id,
         loras=loras.loras_of(scene, model),
         start=start,
@@ -330,6 +330,12 @@ def request_of(
     )
     check(request, model)
     return request
+
+
+def _format_of(settings: FLUXDEPTH_PG_settings, model: Model) -> str:
+    """The one that was chosen, where the model has it: it may be another than the scene's own."""
+    chosen = choice_of(settings, "output_format")
+    return chosen if chosen in model.formats else model.formats[0]
 
 
 classes = (FLUXDEPTH_PG_settings, FLUXDEPTH_PG_job)

@@ -232,6 +232,24 @@ def test_a_format_and_a_control_image_that_the_new_model_does_not_take_are_set_b
     assert not part("obstacles").obstacle(bpy.context)
 
 
+def test_a_format_goes_along_over_a_model_that_has_but_one(scene, switch, part):
+    settings = scene.flux_depth
+    settings.output_format = "jpeg"
+    switch("here:photo")
+    assert part("properties").request_of(bpy.context).output_format == "webp"
+    switch("here:style")
+    assert settings.output_format == "jpeg"
+
+
+def test_another_model_is_asked_for_a_format_that_it_has(scene, switch, table, part):
+    switch("replicate:flux-depth-dev")
+    scene.flux_depth.output_format = "webp"
+    asked = [
+        request_of(part, model=table[name]).output_format for name in ("sandbox", "comfyrouter:flux-pro-1.0-depth")
+    ]
+    assert asked == ["png", "webp"]
+
+
 def test_the_menu_the_sandbox_button_a_preset_and_a_restored_picture_switch_alike(scene, table, part):
     settings = scene.flux_depth
     settings.steps = 40
