@@ -205,7 +205,7 @@ def test_seen_is_noted_without_waiting_or_not_at_all(journal: Journal, folder: P
     writer.execute("BEGIN IMMEDIATE")
     started = time.perf_counter()
     assert not journal.mark_seen([job.id], wait=False)
-    assert time.perf_counter() - started < 4  # it would wait for five
+    assert time.perf_counter() - started < 4  # it would wait for ten
     writer.execute("ROLLBACK")
     writer.close()
     assert journal.mark_seen([job.id], wait=False)
