@@ -35,8 +35,18 @@ from .faults.world import Clock
 IN_MEMORY = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
 PROTOCOLS = Path(client_module.__file__).with_name("providers")
 EMULATORS = all_emulators()
-ROWS = [(name, model.id) for name, kind in EMULATORS.items() for model in load().of(kind.provider)]
+MODELS = [(name, model) for name, kind in EMULATORS.items() for model in load().of(kind.provider)]
+ROWS = [(name, model.id) for name, model in MODELS]
+SHOWN = [
+    (name, row.id, shown)
+    for name, row in MODELS
+    for shown in ("depth", "clay")
+    if (shown, row.control) != ("clay", "map")
+]
 REFUSALS = [(name, refusal) for name, kind in EMULATORS.items() for refusal in kind.refusals]
+ENDINGS = [
+    (name, ending) for name, kind in EMULATORS.items() for ending in ("moderated", "failed") if ending in kind.costs
+]
 SECONDS = 600.0
 """How long a job may take, by the clock of the test."""
 
@@ -141,6 +151,12 @@ def begin(table: Table, wish: Callable[..., Request], control: bytes, clock: Clo
 
 
 every_provider = pytest.mark.parametrize("name", EMULATORS)
+every_provider_with_a_key = pytest.mark.parametrize(
+    "name", [name for name, kind in EMULATORS.items() if kind.key_header]
+)
+every_provider_that_stops = pytest.mark.parametrize(
+    "name", [name for name, kind in EMULATORS.items() if "cancelled" in kind.costs]
+)
 
 
 def check_what_is_left(errand: Errand) -> None:
@@ -207,14 +223,11 @@ def test_the_table_has_what_the_emulator_plays(name: str, table: Table) -> None:
     assert emulator.refusals
 
 
-@pytest.mark.parametrize(("name", "model"), ROWS)
-@pytest.mark.parametrize("control_is", ["depth", "clay"])
+@pytest.mark.parametrize(("name", "model", "control_is"), SHOWN)
 def test_every_model_is_asked_for_all_it_takes(
     name: str, model: str, control_is: Any, begin: Begin, control: bytes, table: Table, wish: Callable[..., Request]
 ) -> None:
     row = table[model]
-    if control_is == "clay" and row.control == "map":
-        pytest.skip("it takes maps only")
     dials = {dial: dials.default for dial in DIALS if (dials := row.dial(dial))}
     if row.finetune == "none":
         dials.pop("finetune_strength", None)
@@ -438,11 +451,8 @@ def test_a_task_that_is_gone_is_looked_for_once_more_for_nothing(name: str, begi
     assert errand.posts == 1
 
 
-@every_provider
-@pytest.mark.parametrize("ending", ["moderated", "failed"])
+@pytest.mark.parametrize(("name", "ending"), ENDINGS)
 def test_a_task_that_comes_to_nothing_says_what_it_costs(name: str, ending: Any, begin: Begin) -> None:
-    if ending not in EMULATORS[name].costs:
-        pytest.skip("nobody there moderates")
     errand = begin(name)
     errand.emulator.ending = ending
     job = check_it_failed(errand, EMULATORS[name].costs[ending] if errand.model.price_usd else "no")
@@ -467,21 +477,17 @@ def test_a_stranger_whom_the_provider_names_is_never_asked(
     assert {seen.host for seen in errand.emulator.seen} <= {"own", "pictures"}
 
 
-@every_provider
+@every_provider_with_a_key
 def test_a_provider_that_quotes_the_key_is_not_quoted(name: str, begin: Begin) -> None:
     errand = begin(name)
-    if not errand.emulator.key:
-        pytest.skip("there is no key")
     words = f"{errand.emulator.key_prefix}{errand.emulator.key} is not good enough"
     errand.emulator.will("submit", in_json({"detail": words, "error": {"message": words}}, 422))
     assert "[key]" in check_it_failed(errand, "no").error_message
 
 
-@every_provider
+@every_provider_with_a_key
 def test_a_key_that_is_refused_is_told_as_that(name: str, begin: Begin) -> None:
     errand = begin(name)
-    if not errand.emulator.key:
-        pytest.skip("there is no key")
     errand.client = Client(errand.table, {errand.emulator.provider: "another"})
     job = check_it_failed(errand, "no")
     assert (job.error_kind, job.error_action) == ("key", "preferences")
@@ -517,11 +523,9 @@ def test_a_task_is_stopped_there_where_that_can_be(name: str, begin: Begin) -> N
     assert errand.posts == 1
 
 
-@every_provider
+@every_provider_that_stops
 def test_a_task_that_is_stopped_at_work_says_what_it_may_cost(name: str, begin: Begin) -> None:
     costs = EMULATORS[name].costs
-    if "cancelled" not in costs:
-        pytest.skip("a task cannot be stopped there")
     errand = begin(name, pending=100)
     errand.goes_on(until=Step.POLL)
     while not errand.emulator.calls("poll"):
@@ -548,10 +552,8 @@ def test_a_preview_that_comes_after_the_cancel_stays_nowhere(begin: Begin, monke
     assert not errand.job.preview.exists()
 
 
-@every_provider
+@every_provider_that_stops
 def test_a_stop_that_is_not_heard_is_said_again(name: str, begin: Begin) -> None:
-    if "cancelled" not in EMULATORS[name].costs:
-        pytest.skip("a task cannot be stopped there")
     errand = begin(name, pending=100)
     errand.goes_on(until=Step.POLL)
     errand.emulator.will("cancel", "reset", "gateway", in_json({"detail": "slow down"}, 429))
