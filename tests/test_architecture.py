@@ -84,6 +84,7 @@ ARROWS = {
     },
     "database": {"errors"},
     "ledger": {"database"},
+    "lease": {"database", "job"},
     "connection": {"database"},
     "history": {"database"},
     "receipt": {"errors", "job", "picture"},
@@ -91,7 +92,7 @@ ARROWS = {
     "claim": {"errors", "job", "receipt"},
     "shot": {"claim", "depth_map", "errors", "job", "request"},
     "journal": {
-        *("advance", "causes", "claim", "database", "entry", "errors", "job", "ledger", "receipt", "request"),
+        *("advance", "causes", "claim", "database", "entry", "errors", "job", "lease", "ledger", "receipt", "request"),
     },
     "frames": {
         *("addresses", "claim", "entry", "errors", "framing", "job", "journal", "models", "picture", "request", "shot"),
@@ -107,8 +108,8 @@ ARROWS = {
     "disclosure": {"addresses", "models", "providers", "request"},
     "recovery": {"database", "errors", "job", "journal", "receipt"},
     "worker": {
-        *("advance", "client", "connection", "core_dump", "errors", "job", "journal", "listener", "models", "pace"),
-        *("picture", "sandbox"),
+        *("advance", "client", "connection", "core_dump", "errors", "job", "journal", "lease", "listener", "models"),
+        *("pace", "picture", "sandbox"),
     },
 }
 """What each module of core may import from core."""

@@ -8,36 +8,28 @@ from __future__ import annotations
 import os
 import secrets
 import shutil
-import time
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self
 
-from . import claim, receipt
+from . import claim, lease, receipt
 from .advance import cancelled, cancelling, going_on
 from .causes import failure
 from .database import FILE, Database, folded, places
 from .entry import Entry, new_job, path_like, write_pictures
 from .errors import InputError, JournalError
-from .job import DEFAULT_TIMEOUT, LONGEST_WAIT, Job, Step, from_row, to_row
+from .job import DEFAULT_TIMEOUT, Job, Step, from_row, to_row
+from .lease import UNFINISHED
 from .ledger import Ledger, ledger, month_began
 from .request import Request, fingerprint
 
 __all__ = ["Journal", "LostJobError"]
 
-LEASE_SECONDS = 30.0
-"""How long a claimed job is left to its worker after that worker's last sign of life."""
-
 DOUBLE_CLICK_SECONDS = 1.0
 """Within it of the same request, a click is the second half of a double click."""
 
-FARTHEST = LONGEST_WAIT + LEASE_SECONDS
-"""Seconds: a moment farther ahead than anyone waits was written before the computer's clock was put back."""
-
-SENT = (Step.POLL, Step.DOWNLOAD, Step.CANCEL)
-UNFINISHED = (Step.SUBMIT, *SENT)
 LIVING = (Step.SUBMIT, Step.POLL, Step.DOWNLOAD, Step.DONE)
 
 
@@ -247,29 +239,19 @@ class Journal:
 
         Without `submit`, only jobs that the provider already has are taken.
         """
-        names = tuple(providers)
-        steps = UNFINISHED if submit else SENT
-        now = time.time()
-        wanted = "id = ?" if job_id else f"provider IN ({places(names)})"
         with self.database.writing() as database:
-            rows = database.execute(
-                f"""UPDATE job SET owner = ?, lease = ? WHERE id = (
-                        SELECT id FROM job WHERE step IN ({places(steps)}) AND {wanted}
-                        AND {_past("due")} AND (owner IS NULL OR {_past("lease")}) ORDER BY due LIMIT 1) RETURNING *""",
-                (self.owner, now + LEASE_SECONDS, *steps, *((job_id,) if job_id else names), *_around(now) * 2),
-            ).fetchall()
+            row = lease.taken(self.database, self.owner, providers=providers, job_id=job_id, submit=submit)
+            if row is None:
+                return None
             try:
-                return receipt.completed(self._job(dict(rows[0]))) if rows else None
+                return receipt.completed(self._job(row))
             except InputError:
-                database.execute("UPDATE job SET step = ? WHERE id = ?", (Step.FAILED, rows[0]["id"]))
+                database.execute("UPDATE job SET step = ? WHERE id = ?", (Step.FAILED, row["id"]))
                 return None
 
     def keep(self, job_ids: Iterable[str]) -> None:
         """A sign of life: the leases of these jobs, where this process holds them, begin anew."""
-        lease = time.time() + LEASE_SECONDS
-        held = [(lease, self.owner, job_id) for job_id in job_ids]
-        with self.database.writing() as database:
-            database.executemany("UPDATE job SET lease = ? WHERE owner = ? AND id = ?", held)
+        lease.prolong(self.database, self.owner, job_ids)
 
     def save(self, job: Job, *, release: bool = False) -> None:
         """Commit the state of a claimed job. Raises LostJobError when it was cancelled or taken meanwhile.
@@ -286,15 +268,7 @@ class Journal:
 
     def next_due(self, *, providers: Iterable[str], submit: bool = True) -> float | None:
         """When `claim` may next find a job, in seconds since 1970; None when nothing is left."""
-        names, steps = tuple(providers), UNFINISHED if submit else SENT
-        due = self.database.read(
-            f"""SELECT min(max(iif({_past("due")}, 0, due), iif(owner IS NULL OR {_past("lease")}, 0, lease)))
-                FROM job WHERE step IN ({places(steps)}) AND provider IN ({places(names)})""",
-            *_around(time.time()) * 2,
-            *steps,
-            *names,
-        )[0][0]
-        return None if due is None else float(due)
+        return lease.due_next(self.database, providers, submit=submit)
 
     # What comes from other journals.
 
@@ -368,7 +342,7 @@ class Journal:
             self._update(going_on(replace(there, **paid)), "id = :id")
 
     def _update(self, job: Job, where: str, **more: Any) -> int:
-        row = _row(job) | {"lease": time.time() + LEASE_SECONDS, "owner": None}
+        row = _row(job) | {"lease": lease.from_now(), "owner": None}
         changes = ", ".join(f"{name} = :{name}" for name in row)
         with self.database.writing() as database:
             return database.execute(f"UPDATE job SET {changes} WHERE {where}", row | more).rowcount
@@ -383,14 +357,6 @@ class Journal:
 
     def _job(self, row: dict[str, Any]) -> Job:
         return from_row(row, self.folder / "jobs" / str(row["id"]))
-
-
-def _past(column: str) -> str:
-    return f"({column} <= ? OR {column} > ?)"
-
-
-def _around(now: float) -> tuple[float, float]:
-    return now, now + FARTHEST
 
 
 def _row(job: Job) -> dict[str, Any]:

@@ -27,7 +27,8 @@ from .connection import note_connection
 from .core_dump import forbid_core_dumps
 from .errors import DamagedJournalError, FluxDepthError, JournalError, TryLaterError
 from .job import Job, Step
-from .journal import LEASE_SECONDS, Journal, LostJobError
+from .journal import Journal, LostJobError
+from .lease import LEASE_SECONDS
 from .listener import Listener
 from .models import Table, load
 from .pace import SLOTS, Pace, at_providers

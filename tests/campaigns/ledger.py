@@ -15,7 +15,8 @@ from PIL import Image
 
 from flux_depth_addon.core.framing import crop_picture
 from flux_depth_addon.core.job import Job, Step
-from flux_depth_addon.core.journal import LEASE_SECONDS, Journal
+from flux_depth_addon.core.journal import Journal
+from flux_depth_addon.core.lease import LEASE_SECONDS
 from flux_depth_addon.core.picture import open_picture
 from flux_depth_addon.core.sandbox import Sandbox
 from tests.secrets_watch import marked_key

@@ -22,7 +22,8 @@ from flux_depth_addon.core import client as client_module
 from flux_depth_addon.core.client import Client
 from flux_depth_addon.core.errors import COSTS, KeyRefusedError
 from flux_depth_addon.core.job import Job, Step
-from flux_depth_addon.core.journal import LEASE_SECONDS, Journal
+from flux_depth_addon.core.journal import Journal
+from flux_depth_addon.core.lease import LEASE_SECONDS
 from flux_depth_addon.core.models import DIALS, Table, load
 from flux_depth_addon.core.providers import Pending
 from flux_depth_addon.core.request import Lora, Request

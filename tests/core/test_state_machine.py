@@ -31,7 +31,8 @@ from flux_depth_addon.core import receipt
 from flux_depth_addon.core.errors import InputError, JournalError
 from flux_depth_addon.core.framing import Framing
 from flux_depth_addon.core.job import Job, Step
-from flux_depth_addon.core.journal import LEASE_SECONDS, Journal
+from flux_depth_addon.core.journal import Journal
+from flux_depth_addon.core.lease import LEASE_SECONDS
 from flux_depth_addon.core.request import Request
 
 from .world import BASE, SIDE, Trouble, World, picture
