@@ -14,7 +14,7 @@ from .button import Button
 from .core.errors import InputError
 from .core.framing import Framing
 from .drawing import one_line
-from .properties import text
+from .stored_text import text
 
 if TYPE_CHECKING:
     from bpy.stub_internal.rna_enums import EventTypeItems, SpaceTypeItems

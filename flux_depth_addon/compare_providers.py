@@ -11,7 +11,8 @@ from .button import RenderingButton, failure
 from .core.errors import InputError
 from .core.models import dollars
 from .drawing import in_pixels, letter_size, lines
-from .properties import MAX_SEED, camera_of, framing_of, model_of, prompt_of, request_of, text
+from .properties import MAX_SEED, camera_of, framing_of, model_of, prompt_of, request_of
+from .stored_text import text
 
 if TYPE_CHECKING:
     from collections.abc import Generator

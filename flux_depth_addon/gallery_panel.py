@@ -9,7 +9,8 @@ from bpy.props import BoolProperty, CollectionProperty, IntProperty, PointerProp
 
 from . import gallery, staleness
 from .drawing import Part, is_narrow, letter_size, lines, one_line, room_in, say
-from .properties import camera_of, text
+from .properties import camera_of
+from .stored_text import text
 
 if TYPE_CHECKING:
     from bpy.stub_internal.rna_enums import IconItems

@@ -9,7 +9,7 @@ from bpy.props import CollectionProperty, IntProperty, PointerProperty
 
 from . import watch
 from .core.errors import InputError
-from .properties import text
+from .stored_text import text
 
 if TYPE_CHECKING:
     from .core.job import Job

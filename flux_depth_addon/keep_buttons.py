@@ -10,7 +10,8 @@ from . import placement, watch
 from .button import Button
 from .core.errors import InputError
 from .keep import files_of, hindrance, kept_in, picture_chosen, settings_of, thing_of, view_of, view_through
-from .properties import camera_of, framing_of, model_of, text
+from .properties import camera_of, framing_of, model_of
+from .stored_text import text
 
 if TYPE_CHECKING:
     from PIL.Image import Image

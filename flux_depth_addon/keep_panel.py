@@ -4,7 +4,7 @@ import bpy
 
 from . import keep
 from .drawing import Part, in_columns, is_narrow, say
-from .properties import text
+from .stored_text import text
 
 
 class Keep(Part):

@@ -8,7 +8,8 @@ from bpy.props import BoolProperty, CollectionProperty, FloatProperty, IntProper
 from .button import Button
 from .core.errors import InputError
 from .drawing import is_narrow, one_line, say
-from .properties import UNREADABLE, prompt_of, text
+from .properties import prompt_of
+from .stored_text import UNREADABLE, text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

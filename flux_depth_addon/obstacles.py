@@ -11,7 +11,8 @@ import bpy
 
 from . import preferences
 from .core.errors import InputError
-from .properties import camera_of, model_id_of, model_or_none, prompt_of, request_of, text
+from .properties import camera_of, model_id_of, model_or_none, prompt_of, request_of
+from .stored_text import text
 
 if TYPE_CHECKING:
     from .core.job import Job

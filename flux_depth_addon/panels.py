@@ -23,10 +23,10 @@ from .prices import price_of
 from .project_panel import Project
 from .prompt import draw_prompt
 from .properties import framing_of, model_of, model_or_none, request_of
-from .properties import text as name_of
 from .restore import Restore
 from .result_panel import Compare, Result
 from .shot_panel import Shot
+from .stored_text import text as name_of
 from .switch import draw_warning
 from .variations_panel import Variations
 

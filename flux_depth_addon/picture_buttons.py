@@ -13,7 +13,7 @@ from . import placement, watch, windows
 from .bin import throw_away
 from .button import JobButton
 from .core.errors import InputError
-from .properties import text
+from .stored_text import text
 
 if TYPE_CHECKING:
     from bpy.stub_internal.rna_enums import OperatorReturnItems

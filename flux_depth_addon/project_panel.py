@@ -12,7 +12,7 @@ from .button import Button, JobButton
 from .core.errors import InputError
 from .drawing import Part, in_columns, one_line, say
 from .projection_data import settings_of
-from .properties import text
+from .stored_text import text
 
 if TYPE_CHECKING:
     from .core.job import Job

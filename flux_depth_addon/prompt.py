@@ -11,7 +11,8 @@ from . import windows
 from .button import Button
 from .core.errors import InputError
 from .drawing import MOST_LETTERS, letter_size, lines, one_line, room_in, say
-from .properties import UNREADABLE, contents, lines_of, prompt_of, text, text_of
+from .properties import prompt_of, text_of
+from .stored_text import UNREADABLE, contents, lines_of, text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -1,6 +1,5 @@
 """What an artist sets for a scene, and the request it makes."""
 
-from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,6 +19,7 @@ from . import dials, preferences
 from .core.errors import InputError
 from .core.framing import Framing, fit
 from .core.models import Model
+from .stored_text import UNREADABLE, contents, text
 
 if TYPE_CHECKING:
     from .core.depth_map import DepthSettings
@@ -28,8 +28,6 @@ if TYPE_CHECKING:
 MAX_SEED = 2**31 - 1
 MAX_MODEL_ID = 80
 """Characters of what a file gives as a model's id: more would be shown, and read at every redraw, for nothing."""
-
-UNREADABLE = "\N{REPLACEMENT CHARACTER}"
 
 
 def _model_items(_settings: object, _context: object) -> list[tuple[str, str, str, int]]:
@@ -74,14 +72,6 @@ def switch_model(settings: "FLUXDEPTH_PG_settings", model_id: str) -> None:
     if new.control == "map":
         settings.control = "depth"
     settings.model_id = new.id
-
-
-def text(owner: bpy.types.bpy_struct, name: str = "name", *, otherwise: str = "") -> str:
-    """A text that the file holds; `otherwise` for bytes that are no text, which Blender loads and cannot read."""
-    try:
-        return getattr(owner, name)
-    except UnicodeDecodeError:
-        return otherwise
 
 
 def _is_camera(_settings: object, thing: bpy.types.Object) -> bool:
@@ -211,24 +201,6 @@ def prompt_of(settings: "FLUXDEPTH_PG_settings") -> str:
     """The prompt as it is sent; of one that is too long, no more than shows it."""
     written = text_of(settings)
     return contents(written) if written else text(settings, "prompt").strip()
-
-
-def contents(written: bpy.types.Text) -> str:
-    """What a text says, as memory has it; of one that no prompt can be, as much as shows that it is too long."""
-    from .core.request import MAX_PROMPT
-
-    found, length = [], 0
-    for line in lines_of(written):
-        found.append(line)
-        length += len(line) + 1
-        if length > 2 * MAX_PROMPT:
-            return "\n".join(found)  # empty lines at its end too: more may come after them
-    return "\n".join(found).strip()
-
-
-def lines_of(written: bpy.types.Text) -> Iterator[str]:
-    """Every line of a text; a mark in place of one whose bytes are no text."""
-    return (text(line, "body", otherwise=UNREADABLE) for line in written.lines)
 
 
 def model_id_of(settings: "FLUXDEPTH_PG_settings") -> str:

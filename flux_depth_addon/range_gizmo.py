@@ -17,7 +17,8 @@ from mathutils.geometry import intersect_line_line
 from .capture import is_panoramic
 from .depth_preview import ends_of, redraw, set_end
 from .drawing import distance
-from .properties import camera_of, text
+from .properties import camera_of
+from .stored_text import text
 from .viewplane import Lens, frame_viewplane
 
 WHITE, BLUE, HIGHLIGHT = (1.0, 1.0, 1.0), (0.15, 0.4, 1.0), (1.0, 0.6, 0.1)

@@ -18,7 +18,8 @@ from .button import Button, failure
 from .core.errors import InputError
 from .core.framing import MEGAPIXEL, fit
 from .drawing import MOST_LETTERS, Part, distance, in_pixels, letter_size, lines, one_line, say
-from .properties import UNREADABLE, camera_of, model_id_of, model_or_none, prompt_of, switch_model, text
+from .properties import camera_of, model_id_of, model_or_none, prompt_of, switch_model
+from .stored_text import UNREADABLE, text
 
 if TYPE_CHECKING:
     from bpy.stub_internal.rna_enums import OperatorReturnItems

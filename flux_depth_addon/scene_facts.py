@@ -10,7 +10,7 @@ import bpy
 
 from .capture import is_panoramic
 from .core.facts import Fact, chosen, lens_words, sun_words, words_of
-from .properties import text
+from .stored_text import text
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

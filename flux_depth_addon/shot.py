@@ -19,7 +19,8 @@ from bpy.props import BoolProperty, FloatProperty, IntProperty, PointerProperty,
 from . import output, preferences, prices, watch, windows
 from .core.errors import InputError
 from .core.models import dollars
-from .properties import MAX_SEED, request_of, text
+from .properties import MAX_SEED, request_of
+from .stored_text import text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -11,7 +11,7 @@ import bpy
 from bpy.props import PointerProperty
 
 from .core.errors import InputError
-from .properties import text
+from .stored_text import text
 
 if TYPE_CHECKING:
     from .core.framing import Framing

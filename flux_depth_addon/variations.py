@@ -16,7 +16,8 @@ from bpy.props import (
 
 from . import obstacles, preferences
 from .core.errors import InputError
-from .properties import UNREADABLE, camera_of, framing_of, menu_label, model_id_of, model_of, prompt_of, text
+from .properties import camera_of, framing_of, menu_label, model_id_of, model_of, prompt_of
+from .stored_text import UNREADABLE, text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

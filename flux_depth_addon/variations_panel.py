@@ -10,7 +10,7 @@ from . import grid_buttons, obstacles, preferences, variations
 from .compare_providers import draw_compare
 from .core.errors import InputError
 from .drawing import Part, in_columns, is_narrow, say
-from .properties import text
+from .stored_text import text
 
 if TYPE_CHECKING:
     from .core.grid import Grid

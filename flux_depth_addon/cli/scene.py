@@ -37,7 +37,7 @@ def open_scene(arguments: argparse.Namespace) -> tuple[bpy.types.Scene, bpy.type
 
 def check_names(path: Path, *things: bpy.types.ID) -> None:
     """Raises InputError for a scene or a camera whose name cannot be told."""
-    from ..properties import text
+    from ..stored_text import text
 
     if not all(map(text, things)):
         raise InputError(
