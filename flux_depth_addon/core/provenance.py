@@ -16,10 +16,11 @@ from dataclasses import dataclass
 from html import escape
 from io import BytesIO
 from pathlib import Path
-from typing import BinaryIO, Literal, NamedTuple
+from typing import BinaryIO, Literal
 from xml.parsers import expat
 
 from .errors import InputError
+from .picture_parts import MAX_READ, Kind, held_in, kind_of
 
 __all__ = ["VERSION", "Said", "Source", "embedded", "packet", "read", "says", "sidecar_of"]
 
@@ -48,12 +49,6 @@ AS_BLENDER_SAVES_IT = b"fluxdepth:Settings\0"
 MAX_PACKET = 65_502
 """Bytes: what one segment of a JPEG holds besides its header."""
 
-MAX_READ = 1024 * 1024
-"""Bytes of a packet that are looked at: other programs write their own history into it."""
-
-MAX_PARTS = 100_000
-"""Of a file: a picture of 64 MB whose pixels come in pieces of 1 kB has fewer."""
-
 SHOWN_PROMPT = 2_000
 """Characters of the prompt that stand in the description too."""
 
@@ -72,101 +67,6 @@ class Said:
     """JSON."""
 
 
-class _Part(NamedTuple):
-    """A PNG's chunk or a JPEG's segment: where it begins, where what it holds begins and ends, where the next is."""
-
-    kind: bytes
-    start: int
-    inside: int
-    outside: int
-    end: int
-
-
-class _Png:
-    """How a PNG keeps XMP: in a text chunk."""
-
-    begins = b"\x89PNG\r\n\x1a\n"
-    keyword = b"XML:com.adobe.xmp\0"
-
-    def parts(self, file: BinaryIO) -> Iterator[_Part]:
-        """Every chunk, without what it holds."""
-        start = len(self.begins)
-        for _ in range(MAX_PARTS):
-            file.seek(start)
-            head = file.read(8)
-            if len(head) < 8:
-                return
-            length, kind = struct.unpack(">I4s", head)
-            part = _Part(kind, start, start + 8, start + 8 + length, start + 12 + length)
-            yield part
-            start = part.end
-
-    def packet(self, part: _Part, held: bytes) -> bytes:
-        """The XMP in a chunk, or nothing."""
-        if part.kind != b"iTXt" or not held.startswith(self.keyword):
-            return b""
-        packed, text = held[len(self.keyword)], held[len(self.keyword) + 2 :]
-        text = text.split(b"\0", 2)[-1]  # behind a language and a translated keyword
-        return zlib.decompressobj().decompress(text, MAX_READ) if packed else text
-
-    def is_signature(self, part: _Part, _held: bytes) -> bool:
-        """Whether it holds Content Credentials (C2PA), which vouch for every byte of the file."""
-        return part.kind == b"caBX"
-
-    def wrapped(self, packet: bytes) -> bytes:
-        """A chunk that holds it."""
-        held = b"iTXt" + self.keyword + b"\0\0\0\0" + packet
-        return struct.pack(">I", len(held) - 4) + held + struct.pack(">I", zlib.crc32(held))
-
-    def place(self, parts: list[_Part]) -> int:
-        """Where a new chunk goes: behind the header."""
-        return parts[0].end
-
-
-class _Jpeg:
-    """How a JPEG keeps XMP: in a segment for applications."""
-
-    begins = b"\xff\xd8"
-    keyword = b"http://ns.adobe.com/xap/1.0/\0"
-
-    def parts(self, file: BinaryIO) -> Iterator[_Part]:
-        """Every segment before the pixels, without what it holds."""
-        start = len(self.begins)
-        for _ in range(MAX_PARTS):
-            file.seek(start)
-            head = file.read(4)
-            if len(head) < 4 or head[0] != 0xFF or head[1] == 0xDA:
-                return
-            if head[1] == 0xFF:  # any number of these may fill the space before
-                start += 1
-                continue
-            end = start + 2 + int.from_bytes(head[2:], "big")
-            yield _Part(head[1:2], start, start + 4, end, end)
-            start = end
-
-    def packet(self, part: _Part, held: bytes) -> bytes:
-        """The XMP in a segment, or nothing."""
-        return held[len(self.keyword) :] if part.kind == b"\xe1" and held.startswith(self.keyword) else b""
-
-    def is_signature(self, part: _Part, held: bytes) -> bool:
-        """Whether it holds Content Credentials (C2PA), which vouch for every byte of the file."""
-        return part.kind == b"\xeb" and held.startswith(b"JP")
-
-    def wrapped(self, packet: bytes) -> bytes:
-        """A segment that holds it."""
-        held = self.keyword + packet
-        return b"\xff\xe1" + struct.pack(">H", len(held) + 2) + held
-
-    def place(self, parts: list[_Part]) -> int:
-        """Where a new segment goes: behind those of JFIF and Exif, which must come first."""
-        first = next((part for part in parts if part.kind not in (b"\xe0", b"\xe1")), None)
-        return first.start if first else len(self.begins)
-
-
-KINDS = (_Png(), _Jpeg())
-Kind = _Png | _Jpeg
-
-
 # Into a picture.
 
 
@@ -178,7 +78,7 @@ def embedded(data: bytes, said: Said) -> bytes:
     """
     file = BytesIO(data)
     try:
-        kind = _kind_of(file)
+        kind = kind_of(file)
         return _embedded(data, file, kind, said) if kind else data
     except (ValueError, LookupError, struct.error, zlib.error):
         return data
@@ -186,7 +86,7 @@ def embedded(data: bytes, said: Said) -> bytes:
 
 def _embedded(data: bytes, file: BinaryIO, kind: Kind, said: Said) -> bytes:
     parts = list(kind.parts(file))
-    held = {part: _held(file, part) for part in parts}
+    held = {part: held_in(file, part) for part in parts}
     if any(kind.is_signature(part, held[part]) for part in parts):
         return data
     old = next((part for part in parts if kind.packet(part, held[part])), None)
@@ -284,14 +184,14 @@ def _settings_of(path: Path) -> str:
 
 
 def _settings_in(file: BinaryIO) -> str:
-    kind = _kind_of(file)
+    kind = kind_of(file)
     if kind is None:
         file.seek(0)
         start = file.read(MAX_READ)
         return _settings(start) if OURS.encode() in start else ""
     try:
         for part in kind.parts(file):
-            held = _held(file, part)
+            held = held_in(file, part)
             if part.kind == b"tEXt" and held.startswith(AS_BLENDER_SAVES_IT):
                 return held[len(AS_BLENDER_SAVES_IT) :].decode(errors="replace")
             if found := kind.packet(part, held):
@@ -299,20 +199,6 @@ def _settings_in(file: BinaryIO) -> str:
     except (LookupError, zlib.error):
         pass
     return ""
-
-
-def _kind_of(file: BinaryIO) -> Kind | None:
-    file.seek(0)
-    start = file.read(8)
-    return next((kind for kind in KINDS if start.startswith(kind.begins)), None)
-
-
-def _held(file: BinaryIO, part: _Part) -> bytes:
-    """What is in a part that may hold XMP or a signature; of more than that may be, nothing."""
-    if part.kind not in (b"iTXt", b"tEXt", b"\xe1", b"\xeb") or part.outside - part.inside > MAX_READ:
-        return b""
-    file.seek(part.inside)
-    return file.read(max(part.outside - part.inside, 0))
 
 
 def _settings(packet: bytes) -> str:

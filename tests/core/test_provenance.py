@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from flux_depth_addon.core import advance as jobs
-from flux_depth_addon.core import provenance, record
+from flux_depth_addon.core import picture_parts, provenance, record
 from flux_depth_addon.core.errors import InputError
 from flux_depth_addon.core.framing import Framing
 from flux_depth_addon.core.picture import store
@@ -146,7 +146,7 @@ THEIRS = b"""<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.
 
 @pytest.mark.parametrize("kind", ["PNG", "JPEG"])
 def test_what_another_program_said_is_kept(tmp_path: Path, picture: Picture, kind: str) -> None:
-    png_or_jpeg = next(each for each in provenance.KINDS if picture(kind=kind).startswith(each.begins))
+    png_or_jpeg = next(each for each in picture_parts.KINDS if picture(kind=kind).startswith(each.begins))
     data, place = picture(64, 48, kind), 33 if kind == "PNG" else 20
     path = stored(tmp_path, data[:place] + png_or_jpeg.wrapped(THEIRS) + data[place:], f"out.{kind.lower()}")
     xmp = Image.open(path).info["xmp"]
