@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import argparse
 import io
-import os
 import statistics
 import subprocess
 import sys
@@ -18,6 +17,8 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
+
+import own_process
 
 ROOT = Path(__file__).resolve().parent.parent
 MEASURES: dict[str, tuple[Callable[[int], str], str]] = {}
@@ -88,7 +89,7 @@ def stall(rounds: int) -> str:
     """Scene by scene: a capture with Workbench, next to a bare Workbench render of the same, and one with Cycles."""
     from stall import WHAT
 
-    return "; ".join(f"{words}: {_held(scene, min(rounds, 3))}" for scene, words in WHAT.items())
+    return "; ".join(f"{words}: {own_process.held(scene, min(rounds, 3))}" for scene, words in WHAT.items())
 
 
 @measure("png", "1.5 times Pillow alone saving the same picture, or less, at a megapixel")
@@ -155,9 +156,11 @@ def enable(rounds: int) -> str:
     The first time, Python compiles what it imports and keeps that beside it; every later start finds it there.
     """
     with tempfile.TemporaryDirectory() as home:
-        _install(Path(home))
-        first = (_enable(home, "flux_depth") - _enable(home, "nothing")) * 1000
-        pairs = [(_enable(home, "flux_depth"), _enable(home, "nothing")) for _ in range(rounds)]
+        own_process.install(Path(home))
+        first = (own_process.enabling(home, "flux_depth") - own_process.enabling(home, "nothing")) * 1000
+        pairs = [
+            (own_process.enabling(home, "flux_depth"), own_process.enabling(home, "nothing")) for _ in range(rounds)
+        ]
     own, other = (statistics.median(column) * 1000 for column in zip(*pairs, strict=True))
     beyond = f"{own - other:.1f} ms: {own:.1f} ms against {other:.1f} ms, median of {rounds}"
     return f"{beyond}; the very first time, when Python compiles it: {first:.0f} ms"
@@ -192,14 +195,14 @@ def sheet(rounds: int) -> str:
     with tempfile.TemporaryDirectory() as folder:
         picture = Path(folder, "picture.png")
         picture.write_bytes(_control())
-        took, megabytes = zip(*(_sheet(picture) for _ in range(min(rounds, 3))), strict=True)
+        took, megabytes = zip(*(own_process.sheet_of(picture) for _ in range(min(rounds, 3))), strict=True)
     return f"{statistics.median(took):.1f} s, median of {len(took)}; {max(megabytes):.0f} MB beyond an empty process"
 
 
 @measure("memory", "told, at 4096 × 4096")
 def memory(_rounds: int) -> str:
     """The peak of a whole process that captures once, beyond one that renders the same size with Workbench."""
-    own, other = (_peak(what) for what in ("capture", "render"))
+    own, other = (own_process.peak(what) for what in ("capture", "render"))
     return (
         f"{own - other:.0f} MB beyond a bare Workbench render ({own:.0f} MB against {other:.0f} MB); Z itself is 67 MB"
     )
@@ -249,14 +252,6 @@ def _fill(rows: object, number: int) -> None:
         rows.add()
 
 
-def _held(scene: str, rounds: int) -> str:
-    command = [sys.executable, str(ROOT / "packaging" / "stall.py"), scene, str(rounds)]
-    surroundings = os.environ | {"PYTHONPATH": str(ROOT)}
-    printed = subprocess.check_output(command, text=True, stderr=subprocess.DEVNULL, env=surroundings)
-    bare, ours, cycles = (float(told) for told in printed.split()[-3:])
-    return f"{ours:.1f} s, a bare render {bare:.1f} s, Cycles {cycles:.1f} s"
-
-
 def _million_faces() -> tuple[Any, Any, Any]:
     """The scene, its layer, and a grid of hills before the camera."""
     import bpy
@@ -285,31 +280,6 @@ def _landscape() -> object:
 
     y, x = np.mgrid[0:768, 0:1344].astype(np.float32)
     return (4 + 60 * (1 - y / 768) ** 2 + np.sin(x / 90) * np.cos(y / 70)).astype(np.float32)
-
-
-def _install(home: Path) -> None:
-    import shutil
-
-    for name in ("flux_depth", "nothing"):
-        target = home / "extensions" / "user_default" / name
-        if name == "nothing":
-            target.mkdir(parents=True)
-            (target / "__init__.py").write_text("def register(): pass\ndef unregister(): pass\n")
-        else:
-            shutil.copytree(ROOT / "flux_depth_addon", target, ignore=shutil.ignore_patterns("__pycache__"))
-        manifest = (ROOT / "blender_manifest.toml").read_text(encoding="utf-8")
-        (target / "blender_manifest.toml").write_text(manifest.replace('"flux_depth"', f'"{name}"'), encoding="utf-8")
-
-
-def _enable(home: str, name: str) -> float:
-    code = (
-        f"import os; os.environ['BLENDER_USER_RESOURCES'] = {home!r}\n"
-        "import bpy, addon_utils, time; started = time.perf_counter()\n"
-        f"addon_utils.enable('bl_ext.user_default.{name}', default_set=True)\n"
-        "print(); print(time.perf_counter() - started)"
-    )
-    as_blender = os.environ | {"PYTHONDONTWRITEBYTECODE": ""}  # which a developer may have set, and no Blender has
-    return float(subprocess.check_output([sys.executable, "-c", code], text=True, env=as_blender).split()[-1])
 
 
 def _jobs(count: int, delay: float) -> float:
@@ -344,23 +314,6 @@ def _jobs(count: int, delay: float) -> float:
     return took
 
 
-def _sheet(picture: Path) -> tuple[float, float]:
-    """Seconds, and megabytes."""
-    code = (
-        "import resource, sys, time; from pathlib import Path\n"
-        "from flux_depth_addon.core.contact_sheet import Tile, drawing, write_sheet\n"
-        "from PIL import Image; Image.preinit()\n"
-        "def most(): return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
-        "file, before, began = Path(sys.argv[1]), most(), time.perf_counter()\n"
-        "for sheet in drawing([Tile(file, ('seed 7', 'a model', 'a garden in the morning'))] * 100): pass\n"
-        "write_sheet(sheet, file.with_name('sheet.jpg'))\n"
-        "print(time.perf_counter() - began, most() - before)"
-    )
-    printed = subprocess.check_output([sys.executable, "-c", code, str(picture)], cwd=ROOT, text=True)
-    took, more = printed.split()
-    return float(took), int(more) * (1 if sys.platform == "darwin" else 1024) / 1e6
-
-
 def _request() -> Any:
     from flux_depth_addon.core.framing import Limits, fit
     from flux_depth_addon.core.request import Request
@@ -373,23 +326,6 @@ def _control() -> bytes:
     from flux_depth_addon.core.depth_map import png as encode
 
     return encode(control_image(_landscape(), DepthSettings())[0])
-
-
-def _peak(what: str) -> float:
-    """Megabytes."""
-    code = (
-        "import bpy, resource, sys\n"
-        "from flux_depth_addon.capture import capture\n"
-        "from flux_depth_addon.core.framing import Framing\n"
-        "scene = bpy.context.scene; scene.render.engine = 'BLENDER_WORKBENCH'\n"
-        "scene.render.resolution_x = scene.render.resolution_y = 4096; scene.render.resolution_percentage = 100\n"
-        "big = Framing(4096, 4096, 0, 0, 4096, 4096)\n"
-        "capture(scene=scene, framing=big) if sys.argv[1] == 'capture' else bpy.ops.render.render()\n"
-        "print(); print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)"
-    )
-    printed = subprocess.check_output([sys.executable, "-c", code, what], cwd=ROOT, text=True)
-    unit = 1 if sys.platform == "darwin" else 1024
-    return int(printed.split()[-1]) * unit / 1e6
 
 
 if __name__ == "__main__":
