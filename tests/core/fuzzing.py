@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from hypothesis import HealthCheck, settings
@@ -42,6 +43,26 @@ def effort(share: float = 1.0, *, seconds: float = 2.0, **more: Any) -> settings
         suppress_health_check=list(HealthCheck),
         **more,
     )
+
+
+def bodies(words: Sequence[str], keys: Sequence[str]) -> st.SearchStrategy[object]:
+    """Bodies of answers in which these words and keys stand anywhere: any JSON, or a few bytes."""
+    texts = st.text(max_size=8) | st.sampled_from(words)
+    return st.binary(max_size=50) | st.recursive(
+        st.none() | st.booleans() | st.integers() | st.sampled_from([10**400, -(10**400)]) | st.floats() | texts,
+        lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(keys), inner, max_size=4),
+        max_leaves=12,
+    )
+
+
+def check_it_ends(*reads: Callable[[], object]) -> None:
+    """Each in a result or in one sentence, which the journal can keep and a panel show."""
+    for read in reads:
+        try:
+            outcome = str(read())
+        except FluxDepthError as error:
+            outcome = str(error)
+        assert outcome.isprintable()
 
 
 def nested(depth: int, opening: str, closing: str, core: str = "1") -> bytes:
