@@ -46,6 +46,13 @@ class Button(bpy.types.Operator):
     def execute(self, context: bpy.types.Context) -> set[OperatorReturnItems]:
         return self.ended(failure(lambda: self.run(context)))
 
+    @classmethod
+    def allowed(cls, reason: str) -> bool:
+        """Whether it can be pressed: where there is a reason why not, Blender shows it."""
+        if reason:
+            cls.poll_message_set(reason)
+        return not reason
+
     def ended(self, sentence: str) -> set[OperatorReturnItems]:
         """What Blender is told at the end, and the artist if it failed."""
         if sentence:

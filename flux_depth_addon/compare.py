@@ -124,10 +124,7 @@ class FLUXDEPTH_OT_compare(Button):
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
-        reason = "" if wiping else hindrance(context.window_manager)
-        if reason:
-            cls.poll_message_set(reason)
-        return not reason
+        return cls.allowed("" if wiping else hindrance(context.window_manager))
 
     def run(self, context: bpy.types.Context) -> None:
         if wiping:

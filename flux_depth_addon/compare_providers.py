@@ -57,10 +57,7 @@ class FLUXDEPTH_OT_compare_providers(RenderingButton):
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
-        reason = obstacle(context)
-        if reason:
-            cls.poll_message_set(reason)
-        return not reason
+        return cls.allowed(obstacle(context))
 
     def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> "set[OperatorReturnItems]":
         """A click opens the dialog; a script that calls it is not asked."""

@@ -34,10 +34,7 @@ class FLUXDEPTH_OT_generate_grid(RenderingButton):
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
-        reason = variations.obstacle(context)
-        if reason:
-            cls.poll_message_set(reason)
-        return not reason
+        return cls.allowed(variations.obstacle(context))
 
     def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[OperatorReturnItems]:
         """A click; a script that calls it is not asked."""

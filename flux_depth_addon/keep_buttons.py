@@ -102,9 +102,7 @@ class FLUXDEPTH_OT_keep(Button):
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
-        if reason := hindrance(context):
-            cls.poll_message_set(reason)
-        return not reason
+        return cls.allowed(hindrance(context))
 
     def run(self, context: bpy.types.Context) -> None:
         from . import keep_render

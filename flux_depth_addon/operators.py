@@ -30,7 +30,7 @@ class FLUXDEPTH_OT_preview_depth(RenderingButton):
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
-        return _allowed(cls, obstacles.no_view(context))
+        return cls.allowed(obstacles.no_view(context))
 
     def steps(self, context: bpy.types.Context, *, beside: bool) -> "Generator[str]":
         return _preview(self, context, beside=beside)
@@ -46,7 +46,7 @@ class FLUXDEPTH_OT_follow_advice(RenderingButton):
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
         verdict = depth_preview.verdicts.get(context.scene.session_uid)
-        return _allowed(cls, "" if verdict and verdict.better else "The preview advises nothing")
+        return cls.allowed("" if verdict and verdict.better else "The preview advises nothing")
 
     def steps(self, context: bpy.types.Context, *, beside: bool) -> "Generator[str]":
         from .capture import metres
@@ -70,7 +70,7 @@ class FLUXDEPTH_OT_pick_depth(Button):
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
-        return _allowed(cls, obstacles.no_view(context))
+        return cls.allowed(obstacles.no_view(context))
 
     def invoke(self, context: bpy.types.Context, _event: bpy.types.Event) -> "set[OperatorReturnItems]":
         from .eyedropper import Eyedropper  # only for whoever picks: it would make every start of Blender slower
@@ -102,7 +102,7 @@ class FLUXDEPTH_OT_generate(PaidButton, RenderingButton):
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
-        return _allowed(cls, obstacles.obstacle(context))
+        return cls.allowed(obstacles.obstacle(context))
 
     def question(self, context: bpy.types.Context) -> str:
         """A price above what the preferences let pass without a word."""
@@ -231,12 +231,6 @@ def _preview(button: RenderingButton, context: bpy.types.Context, *, beside: boo
     verdict = depth_preview.show(depth_preview.scene_of(view), open_one=True)
     told = verdict.sentence if verdict else "This clay render is what would be sent"
     button.report({"INFO"} if verdict is None or verdict.good else {"WARNING"}, told)
-
-
-def _allowed(cls: type[bpy.types.Operator], reason: str) -> bool:
-    if reason:
-        cls.poll_message_set(reason)
-    return not reason
 
 
 classes = (

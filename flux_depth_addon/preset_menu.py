@@ -95,9 +95,8 @@ class FLUXDEPTH_OT_apply_preset(Button):
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
-        if not context.scene.is_editable:
-            cls.poll_message_set("The scene is linked from another file, and its settings with it")
-        return context.scene.is_editable
+        linked = "The scene is linked from another file, and its settings with it"
+        return cls.allowed("" if context.scene.is_editable else linked)
 
     def invoke(self, context: bpy.types.Context, _event: bpy.types.Event) -> set[OperatorReturnItems]:
         """A click: what would change is asked about first, in Blender's own dialog."""

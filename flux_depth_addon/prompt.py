@@ -79,9 +79,8 @@ class PromptButton(Button):
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
-        if not context.scene.is_editable:
-            cls.poll_message_set("The scene is linked from another file, and its prompt with it")
-        return context.scene.is_editable
+        linked = "The scene is linked from another file, and its prompt with it"
+        return cls.allowed("" if context.scene.is_editable else linked)
 
 
 class FLUXDEPTH_OT_edit_prompt(PromptButton):

@@ -34,7 +34,7 @@ class FLUXDEPTH_OT_find_shot_range(RenderingButton):
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
-        return _allowed(cls, obstacles.no_view(context))
+        return cls.allowed(obstacles.no_view(context))
 
     def steps(self, context: bpy.types.Context, *, beside: bool) -> Generator[str]:
         from .core.shot import read
@@ -64,7 +64,7 @@ class FLUXDEPTH_OT_generate_shot(PaidButton, RenderingButton):
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
         busy = "The depth of a shot is being rendered" if FLUXDEPTH_OT_generate_shot._busy else ""
-        return _allowed(cls, busy or obstacles.obstacle(context) or _nothing_to_paint(context))
+        return cls.allowed(busy or obstacles.obstacle(context) or _nothing_to_paint(context))
 
     def question(self, context: bpy.types.Context) -> str:
         """Once for all frames, where they cost."""
@@ -125,7 +125,7 @@ class FLUXDEPTH_OT_shot_to_sequencer(Button):
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
-        return _allowed(cls, _nothing_to_show(context))
+        return cls.allowed(_nothing_to_show(context))
 
     def run(self, context: bpy.types.Context) -> None:
         from . import sequence  # only for whoever shows them: it would make every start of Blender slower
@@ -144,7 +144,7 @@ class FLUXDEPTH_OT_shot_on_camera(Button):
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
-        return _allowed(cls, _nothing_to_show(context) or obstacles.no_view(context))
+        return cls.allowed(_nothing_to_show(context) or obstacles.no_view(context))
 
     def run(self, context: bpy.types.Context) -> None:
         from . import sequence
@@ -305,12 +305,6 @@ def _nothing_to_show(context: bpy.types.Context) -> str:
     if standing is None:
         return "" if bpy.app.background else "The shot's folder is being looked at"
     return standing.problem or ("" if standing.there else "No frame of the shot is there yet")
-
-
-def _allowed(cls: type[bpy.types.Operator], reason: str) -> bool:
-    if reason:
-        cls.poll_message_set(reason)
-    return not reason
 
 
 classes = (
