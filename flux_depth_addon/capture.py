@@ -62,12 +62,7 @@ def capture(
     layer = view_layer or current_layer(scene)
     check(scene, camera, layer, framing, engine)
     with failure_said(), nothing_touched() as folder:
-        bpy.ops.ed.flush_edits()  # as a render from the menu does
-        lens, _matrix = evaluated_camera(scene, camera, frame)
-        copy = disposable_scene(scene)
-        go_to(copy, frame)
-        copy.camera = disposable_camera(camera)
-        frame_control_image(copy, lens, framing)
+        copy = framed_copy(scene, camera, framing, frame)
         keep_one_layer(copy, layer)
         keep_only_depth(copy, engine)
         z = rendered_depth(copy, folder)
@@ -157,6 +152,19 @@ def failure_said(what: str = "depth") -> Iterator[None]:
         yield
     except (RuntimeError, OSError, ValueError) as error:
         raise InputError(f"Blender did not render the {what}: {str(error).strip()}") from error
+
+
+def framed_copy(
+    scene: bpy.types.Scene, camera: bpy.types.Object, framing: Framing, frame: float | None
+) -> bpy.types.Scene:
+    """A disposable scene at that frame, whose own camera sees what that one does. Only within `nothing_touched`."""
+    bpy.ops.ed.flush_edits()  # as a render from the menu does
+    lens, _matrix = evaluated_camera(scene, camera, frame)
+    copy = disposable_scene(scene)
+    go_to(copy, frame)
+    copy.camera = disposable_camera(camera)
+    frame_control_image(copy, lens, framing)
+    return copy
 
 
 def disposable_scene(scene: bpy.types.Scene) -> bpy.types.Scene:

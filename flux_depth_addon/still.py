@@ -8,16 +8,7 @@ from typing import TYPE_CHECKING
 import bpy
 
 from . import render_result
-from .capture import (
-    BESIDE_THE_PICTURE,
-    disposable_camera,
-    disposable_scene,
-    evaluated_camera,
-    frame_control_image,
-    go_to,
-    switch_off,
-    without_passes,
-)
+from .capture import BESIDE_THE_PICTURE, framed_copy, switch_off, without_passes
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -34,12 +25,7 @@ def copied(
 
     Its alpha is what is not background. Only within `nothing_touched`.
     """
-    bpy.ops.ed.flush_edits()  # as a render from the menu does
-    lens, _matrix = evaluated_camera(scene, camera, frame)
-    copy = disposable_scene(scene)
-    go_to(copy, frame)
-    copy.camera = disposable_camera(camera)
-    frame_control_image(copy, lens, framing)
+    copy = framed_copy(scene, camera, framing, frame)
     without_passes(copy, layer).use_pass_combined = True
     switch_off(copy.render, *BESIDE_THE_PICTURE)
     copy.render.film_transparent = True
