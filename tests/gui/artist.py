@@ -252,8 +252,14 @@ class Artist:
         self.screen.type(text)
 
     def drag(self, begin: Place, end: Place) -> None:
-        """Press, move, let go."""
-        self.screen.drag(begin, end)
+        """Press, move, let go: from one place to the other as slowly as Blender sees it."""
+        self.move(begin)
+        self.screen.xdotool("mousedown", 1)
+        for step in range(1, DRAG_STEPS + 1):
+            x, y = (round(a + (b - a) * step / DRAG_STEPS) for a, b in zip(begin, end, strict=True))
+            self.move((x, y))
+            self.python("0")  # a busy Blender would know of the last place alone
+        self.screen.xdotool("mouseup", 1)
 
     def search(self, words: str) -> None:
         """F3, and Return on the first that Blender finds."""
@@ -397,6 +403,8 @@ STATE = "{name: str(value) for name, value in vars(part('watch')).items() if nam
 
 A_QUESTION = 8000
 """Pixels: no menu or question is smaller, and no button under the mouse is as large."""
+
+DRAG_STEPS = 8
 
 TABS = 22
 """The width of the column of tabs beside a sidebar."""

@@ -70,16 +70,6 @@ class Screen:
         self.xdotool("click", button)
         time.sleep(SETTLE)
 
-    def drag(self, begin: tuple[int, int], end: tuple[int, int], button: int = 1, steps: int = 6) -> None:
-        """From one place to the other, as slowly as a hand."""
-        self.move(*begin)
-        self.xdotool("mousedown", button)
-        for step in range(1, steps + 1):
-            x, y = (round(a + (b - a) * step / steps) for a, b in zip(begin, end, strict=True))
-            self.move(x, y)
-        self.xdotool("mouseup", button)
-        time.sleep(SETTLE)
-
     def key(self, *keys: str) -> None:
         """Keys and chords by their X names, one after the other: Escape, ctrl+z."""
         for one in keys:
