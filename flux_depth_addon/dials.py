@@ -98,11 +98,11 @@ def asked_of(settings: "FLUXDEPTH_PG_settings", model: "Model", *, without: dict
     from .core.request import fitted
     from .properties import model_or_none
 
-    own, values = model_or_none(settings), {name: value_of(settings, name) for name in OTHERWISE}
+    taken = [name for name in OTHERWISE if model.dial(name) and not without.get(name)]
+    own, values = model_or_none(settings), {name: value_of(settings, name) for name in taken}
     if own is None or own.id != model.id:
         values = fitted(values, own, model)
-    left_out = {name for name in OTHERWISE if model.dial(name) is None or without.get(name)}
-    return {name: None if name in left_out else type(OTHERWISE[name])(values[name]) for name in OTHERWISE}
+    return dict.fromkeys(OTHERWISE) | {name: type(OTHERWISE[name])(values[name]) for name in taken}
 
 
 def carry(settings: "FLUXDEPTH_PG_settings", old: "Model | None", new: "Model") -> None:

@@ -17,16 +17,17 @@ from .stored_text import text
 if TYPE_CHECKING:
     from .core.job import Job
     from .core.models import Model
+    from .core.request import Request
     from .properties import FLUXDEPTH_PG_settings
 
 
-def obstacle(context: bpy.types.Context) -> str:
-    """Why nothing can be generated now, or nothing."""
+def obstacle(context: bpy.types.Context, request: Request | None = None) -> str:
+    """Why nothing can be generated now, or nothing; with the scene's request where it was made already."""
     settings = context.scene.flux_depth
     model = model_or_none(settings)
     if model is None:
         return f"The model “{model_id_of(settings)}” is not in the table of models: choose another"
-    return no_view(context) or no_prompt(settings) or no_way(model) or no_request(context)
+    return no_view(context) or no_prompt(settings) or no_way(model) or ("" if request else no_request(context))
 
 
 def no_view(context: bpy.types.Context) -> str:

@@ -27,7 +27,7 @@ from .restore import Restore
 from .result_panel import Compare, Result
 from .shot_panel import Shot
 from .stored_text import text as name_of
-from .switch import draw_warning
+from .switch import draw_warning, request_or_none
 from .variations_panel import Variations
 
 if TYPE_CHECKING:
@@ -54,6 +54,7 @@ class _Main(Part):
     def draw(self, context: bpy.types.Context) -> None:
         layout, settings = self.layout, context.scene.flux_depth
         model = model_or_none(settings)
+        request = request_or_none(context) if model else None  # once for all that is said of it below
         if model and not preferences.has_key(model.provider):
             _draw_doors(layout, context, model.provider)
         column = layout.column()
@@ -65,11 +66,11 @@ class _Main(Part):
         if model is None:
             say(layout, context, obstacles.obstacle(context), "ERROR")
         else:
-            draw_warning(layout, context, model)
+            draw_warning(layout, context, model, request)
         draw_estimates(layout, context, model)
         if problem := preferences.table_problem():
             say(layout, context, problem, "ERROR")
-        _draw_generate(layout, context, model)
+        _draw_generate(layout, context, model, request)
         draw_money(layout, context)
 
 
@@ -158,7 +159,9 @@ def _draw_doors(layout: bpy.types.UILayout, context: bpy.types.Context, provider
     box.operator("flux_depth.use_sandbox", icon="BRUSH_DATA")
 
 
-def _draw_generate(layout: bpy.types.UILayout, context: bpy.types.Context, model: Model | None) -> None:
+def _draw_generate(
+    layout: bpy.types.UILayout, context: bpy.types.Context, model: Model | None, request: "Request | None"
+) -> None:
     column = layout.column()
     column.scale_y = 1.5
     price = price_of(context.scene, model) if model else ""
@@ -170,7 +173,7 @@ def _draw_generate(layout: bpy.types.UILayout, context: bpy.types.Context, model
         return
     if preferences.offline_reason(model.provider):
         layout.operator("extensions.userpref_show_online", text="Allow Online Access", icon="INTERNET_OFFLINE")
-    elif reason := obstacles.obstacle(context):
+    elif reason := obstacles.obstacle(context, request):
         say(layout, context, reason, "INFO")
 
 

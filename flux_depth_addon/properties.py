@@ -206,6 +206,8 @@ def prompt_of(settings: "FLUXDEPTH_PG_settings") -> str:
 def model_id_of(settings: "FLUXDEPTH_PG_settings") -> str:
     """The id of the model that a scene asks, be there such a model or not; fit to be shown."""
     stored = text(settings, "model_id", otherwise=UNREADABLE)[:MAX_MODEL_ID] or preferences.default_model()
+    if stored.isprintable():  # asked at every redraw many times over, so the usual case must be quick
+        return stored
     return "".join(letter if letter.isprintable() else UNREADABLE for letter in stored)
 
 

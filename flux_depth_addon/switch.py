@@ -149,6 +149,8 @@ def _of_scene(context: bpy.types.Context) -> Model | None:
 
 def request_or_none(context: bpy.types.Context) -> Request | None:
     """What the scene asks, as far as it can be asked already."""
+    if obstacles.no_view(context):
+        return None
     try:
         return request_of(context)
     except InputError:
@@ -164,14 +166,16 @@ def _found(model: Model | None) -> Model:
 # How it is drawn.
 
 
-def draw_warning(layout: bpy.types.UILayout, context: bpy.types.Context, model: Model) -> None:
-    """What to know before paying for the scene's model; and where it is gone, the way to one that lives."""
+def draw_warning(layout: bpy.types.UILayout, context: bpy.types.Context, model: Model, request: Request | None) -> None:
+    """What to know before paying for the scene's model; and where it is gone, the way to one that lives.
+
+    `request`: what the scene asks, as far as it can be asked already.
+    """
     gone = model.warning
     if not gone and model.id in refused():
         gone = f"{model.provider.label} did not serve it when it was asked last"
     if words := gone or _worth_knowing(model):
         say(layout, context, words, "INFO")
-    request = request_or_none(context) if gone else None
     if gone and (new := nearest_to(model, request)):
         _draw_switch(layout, context, model, new, request)
 

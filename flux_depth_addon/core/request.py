@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from functools import lru_cache
@@ -32,6 +33,9 @@ __all__ = [
 
 MAX_PROMPT = 10_000
 """Characters. FLUX.1 reads 512 tokens of a prompt, about 2,000 characters; the rest has no effect."""
+
+NO_TEXT = re.compile("[\0\ud800-\udfff\N{REPLACEMENT CHARACTER}]")
+"""What no text has in it: looked for at every redraw, in all of a prompt."""
 
 MAX_SEED = 2**31 - 1
 Control = Literal["depth", "clay"]
@@ -216,7 +220,7 @@ def _prompt_complaints(prompt: str) -> Iterator[str]:
         yield "There is no prompt: write what the picture should show."
     if len(prompt) > MAX_PROMPT:
         yield f"The prompt is longer than {MAX_PROMPT:,} characters, the most that can be sent: shorten it."
-    if any("\ud800" <= letter <= "\udfff" or letter in "\0\N{REPLACEMENT CHARACTER}" for letter in prompt):
+    if NO_TEXT.search(prompt):
         yield "The prompt holds a character that is not text: type it again."
 
 

@@ -201,6 +201,14 @@ def test_bytes_that_are_no_text_are_one_sentence_and_mended_by_typing_anew(ready
     assert part("properties").request_of(bpy.context).finetune_id == ""
 
 
+def test_a_retired_model_is_warned_of_where_a_name_is_no_text(ready, part, blend):
+    set_up(ready, prompt="a garden", model_id="bfl:flux-pro-1.0-depth").name = "SCENE--"
+    hostile.save(blend)
+    hostile.patch(blend, {b"SCENE--": b"SCENE\xff\x80"})
+    open_file(blend)
+    assert "Retired by its maker" in words(drawn(part))
+
+
 def test_no_range_is_drawn_for_a_camera_whose_name_is_no_text(ready, part, blend):
     ready.camera.name = "CAMERA--"
     hostile.save(blend)

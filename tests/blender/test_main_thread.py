@@ -81,7 +81,7 @@ def test_opening_a_file_asks_nothing(ready, part, tmp_path):
     ],
 )
 def test_an_attempt_is_noticed(ready, part, monkeypatch, tmp_path, trespass, told):
-    monkeypatch.setattr(part("obstacles"), "obstacle", lambda _context: str(trespass(tmp_path)))
+    monkeypatch.setattr(part("obstacles"), "obstacle", lambda *_asked: str(trespass(tmp_path)))
     monkeypatch.setattr(part("watch"), "_tell_worker", lambda: trespass(tmp_path))
     enter(part, 1)
     with Trespasses() as trespasses:
