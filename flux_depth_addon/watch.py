@@ -375,7 +375,7 @@ def _another_file(*_ignored: object) -> None:
     """Its jobs are others: all is worked out anew."""
     global _version
     arrivals.another_file()
-    _before.update(dict.fromkeys(jobs))
+    _before.update(jobs | _before)
     _version = None
     follow()
 

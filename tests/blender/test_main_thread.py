@@ -104,6 +104,18 @@ def test_a_tick_without_news_has_nothing_drawn(ready, part, monkeypatch):
         assert len(redrawn) == number
 
 
+def test_another_file_leaves_the_sums_as_they_are(ready, part, monkeypatch, tmp_path):
+    watch, summed = part("watch"), []
+    blend = save(tmp_path / "room.blend")
+    enter(part, 3, step=part("core.job").Step.FAILED, price_usd=0.06, charged="yes", submit_started=time.time())
+    look(part)
+    monkeypatch.setattr(watch, "_sum_up", lambda: summed.append(1))
+    open_file(blend)
+    look(part)
+    assert not summed
+    assert [row.name for row in bpy.context.window_manager.flux_depth_jobs] == list(watch.jobs)
+
+
 def test_what_moves_all_the_time_is_read_now_and_then(ready, part, monkeypatch):
     watch, moments = part("watch"), count(time.monotonic(), 0.5)
     monkeypatch.setattr(watch, "NEWS_SECONDS", 3.0)
