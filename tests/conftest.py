@@ -57,14 +57,13 @@ def pytest_configure(config: pytest.Config) -> None:
     config.stash[CAMPAIGN] = Campaign(*(config.getoption(name) for name in ("kills", "examples", "seed")))
 
 
-ALONE = ("gui", "farm")
-"""Folders whose tests share what there is one of: a screen with its mouse, a farm."""
-
-
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
-    """One more than there are processors where a folder is run, for most tests wait; named files run in one process."""
-    folders = [path for path in map(Path, config.args) if path.is_dir() and path.name not in ALONE]
-    return (os.cpu_count() or 1) + 1 if folders else 0
+    """How many processes a folder is run by; named files run in one, where one can stop in them."""
+    folders = {path.name for path in map(Path, config.args) if path.is_dir()}
+    processors = os.cpu_count() or 1
+    if "gui" in folders:
+        return min(processors, 4)  # each has a Blender and a screen of its own, which keep a processor busy
+    return processors + 1 if folders - {"farm"} else 0  # most tests wait; the workers of a farm are processes already
 
 
 @pytest.fixture(scope="session")

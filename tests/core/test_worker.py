@@ -163,9 +163,7 @@ def test_the_worker_brings_a_picture(journal: Journal, add: Add, start: Start, s
     assert Path(job.result).is_file()
 
 
-def test_a_job_that_comes_while_it_sleeps_is_taken_soon(
-    journal: Journal, add: Add, start: Start, serve: Serve
-) -> None:
+def test_a_job_that_comes_while_it_sleeps_is_taken_soon(journal: Journal, add: Add, start: Start, serve: Serve) -> None:
     server = serve()
     first = add(server)
     start()
