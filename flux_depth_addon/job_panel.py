@@ -39,7 +39,8 @@ def draw_job(layout: bpy.types.UILayout, context: bpy.types.Context, job: Job) -
     batch.draw_batch(layout, context, job)
     icon = unfinished.icon_of(job)
     if not job.is_final:
-        say(column, context, f"{STEP_WORDS[job.step]}  ·  {elapsed(job.created)}", STEP_ICONS[job.step])
+        words = "In the queue" if job.step == "POLL" and job.is_queued else STEP_WORDS[job.step]
+        say(column, context, f"{words}  ·  {elapsed(job.created)}", STEP_ICONS[job.step])
         if icon:
             column.template_icon(icon, scale=min(room_in(context, beside=60) / in_pixels(context, UNIT), LARGEST))
         stop = "Stop Waiting" if job.step == "CANCEL" else "Cancel"

@@ -115,7 +115,11 @@ def _painting() -> argparse.ArgumentParser:
         help="how it was made: in the picture, beside it too, or only that AI made it",
     )
     parser.add_argument(
-        "--timeout", type=_seconds, default=600.0, metavar="SECONDS", help="without the picture or a further step"
+        "--timeout",
+        type=_seconds,
+        default=600.0,
+        metavar="SECONDS",
+        help="without the picture, a further step or a queue",
     )
     return parser
 

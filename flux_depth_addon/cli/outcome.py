@@ -32,7 +32,7 @@ NO_OUTCOME: dict[str, Any] = {
 def report(job: Job, said: str) -> str:
     """Say how far a job is, unless that was said last; what is said now."""
     progress = f" {job.progress:.0%}" if job.progress is not None else ""
-    words = f"{job.id}: {job.step}{progress}"
+    words = f"{job.id}: {job.step}{progress}{' in the queue' * (job.step == 'POLL' and job.is_queued)}"
     if words != said:
         say(words)
     return words

@@ -170,7 +170,7 @@ def _poll(job: Job, client: Client) -> Job:
             if _is_news(job, pending):
                 job = replace(job, deadline=max(job.deadline, time.time() + job.timeout))
             progress = job.progress if progress is None else progress  # no news is no step back
-            return _wait(replace(job, attempts=0, misses=0, progress=progress))
+            return _wait(replace(job, attempts=0, misses=0, progress=progress, is_queued=pending.is_queued))
         case Elsewhere(polling_url) if job.misses < MAX_MISSES:  # a provider could send us round in a circle
             return replace(job, polling_url=polling_url, attempts=0, misses=job.misses + 1, due=time.time())
         case Missing() | Elsewhere():

@@ -77,6 +77,7 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
     ),
     (
         "ALTER TABLE job ADD COLUMN stops INTEGER NOT NULL DEFAULT 0",
+        "ALTER TABLE job ADD COLUMN is_queued INTEGER NOT NULL DEFAULT 0",
         "DROP INDEX job_due",
         "CREATE INDEX job_due ON job (due) WHERE step IN ('SUBMIT', 'POLL', 'DOWNLOAD', 'CANCEL')",
     ),

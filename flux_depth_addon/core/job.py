@@ -71,6 +71,8 @@ class Job:
     polling_url: str = ""
     sample_url: str = ""
     progress: float | None = None
+    is_queued: bool = False
+    """It waited for its turn when the provider was last asked."""
     seed: int | None = None
     width: int = 0
     height: int = 0

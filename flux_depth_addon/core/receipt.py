@@ -23,8 +23,8 @@ SPARE = 32 * 1024
 
 MAX_BYTES = 1024 * 1024
 
-NEWER = {"batch": "", "favourite": 0, "discarded": 0, "stops": 0}
-"""What receipts lack that were written before there were batches, favourites, and providers that stop."""
+NEWER = {"batch": "", "favourite": 0, "discarded": 0, "stops": 0, "is_queued": 0}
+"""What receipts lack that were written before there were batches, favourites, stops and queues."""
 
 
 def write(job: Job) -> None:

@@ -81,6 +81,15 @@ def test_a_provider_that_can_is_asked_to_stop(sent, part):
     assert "Stop Waiting" in words(drawn(part))
 
 
+def test_a_job_that_waits_for_its_turn_says_so_until_it_is_painted(sent, part):
+    job = sent(is_queued=True)
+    assert "In the queue" in words(drawn(part))
+    assert part("cli.outcome").report(job, "") == f"{job.id}: POLL in the queue"
+    moved(part, job, is_queued=False)
+    assert "In the queue" not in words(drawn(part))
+    assert "Painting" in words(drawn(part))
+
+
 def test_a_second_click_waits_for_the_provider_no_more(sent, part):
     job = sent()
     press("cancel", job_id=job.id)

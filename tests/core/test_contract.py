@@ -394,6 +394,19 @@ def test_whatever_befalls_a_poll_the_picture_comes(name: str, trouble: str, begi
 
 
 @every_provider
+def test_who_has_a_queue_says_who_waits_in_it(name: str, begin: Begin) -> None:
+    errand = begin(name, pending=3)
+    errand.goes_on(until=Step.POLL)
+    waited = [errand.looks().is_queued]
+    while errand.looks().step is Step.POLL:
+        errand.takes_a_step()
+        waited.append(errand.looks().is_queued)
+    assert any(waited) is errand.emulator.queues
+    assert not waited[-1]
+    assert errand.goes_on().step is Step.DONE
+
+
+@every_provider
 def test_a_word_that_nobody_has_heard_of_is_waited_out(name: str, begin: Begin) -> None:
     errand = begin(name, pending=30)
     errand.emulator.word = "UNHEARD_OF"

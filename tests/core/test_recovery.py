@@ -20,7 +20,7 @@ from flux_depth_addon.core.request import Request
 
 Wish = Callable[..., Request]
 PROVIDERS = ("cometapi",)
-LATER = ("batch", "favourite", "discarded", "words", "scene", "camera", "stops")
+LATER = ("batch", "favourite", "discarded", "words", "scene", "camera", "stops", "is_queued")
 """Columns that came with the fourth version."""
 
 

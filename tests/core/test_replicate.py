@@ -242,7 +242,7 @@ def test_progress_is_the_last_bar_in_the_log(table: Table, logs: object, steps: 
 
 @pytest.mark.parametrize("status", ["starting", "processing", "queued", None, 5, ""])
 def test_a_word_that_is_new_is_waited_out(table: Table, status: object) -> None:
-    assert poll(table, {"id": ID, "status": status}) == Pending(None)
+    assert poll(table, {"id": ID, "status": status}) == Pending(is_queued=status == "starting")
 
 
 @pytest.mark.parametrize(

@@ -106,7 +106,7 @@ class Pending:
     preview: bytes | None = None
     """A small picture of how far it is, as a whole file; the client has it from the provider's news."""
     is_queued: bool = False
-    """It stands in a queue of the artist's own, so that no time of it is lost yet."""
+    """It waits for its turn, so that no time of it is lost yet."""
 
 
 @dataclass(frozen=True)

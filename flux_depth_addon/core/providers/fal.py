@@ -80,7 +80,8 @@ class Fal(Protocol):
             return _ready(data, answer, model)
         if text_in(data.get("status")) == "COMPLETED":
             return Elsewhere(text_in(data.get("response_url")) or _place(model, task))
-        return Pending()  # IN_QUEUE, IN_PROGRESS, and every word that is not known yet
+        # IN_QUEUE, IN_PROGRESS, and every word that is not known yet
+        return Pending(is_queued=text_in(data.get("status")) == "IN_QUEUE")
 
     def cancellation(self, model: Model, task: Task) -> Call:
         """Beside the task's state."""

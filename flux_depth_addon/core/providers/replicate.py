@@ -77,7 +77,8 @@ class Replicate(Protocol):
             return _ready(data)
         if data.get("status") in ("failed", "canceled", "aborted"):
             raise _ended(data, because(answer), model.provider.label)
-        return Pending(_progress(data))  # starting, processing, and a word that is new: it must not end a paid job
+        # starting, processing, and a word that is new: it must not end a paid job
+        return Pending(_progress(data), is_queued=data.get("status") == "starting")
 
     def cancellation(self, model: Model, task: Task) -> Call:
         """A prediction that is over stays as it is."""

@@ -79,7 +79,7 @@ class Router(Protocol):
         if task.polling_url == path and "request_id" not in data:
             return _made(object_in(data.get("result")), answer)
         if data.get("status") != "COMPLETED":
-            return Pending()
+            return Pending(is_queued=data.get("status") == "IN_QUEUE")
         if not bucket or bucket in ENDED:
             return Elsewhere(path)
         raise _ended(bucket, answer, model)

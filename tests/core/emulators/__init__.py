@@ -95,6 +95,8 @@ class Emulator:
     """What its documentation says of the bill of a task that came to that. With "cancelled": of one that is stopped
     before anybody began with it; without, a task cannot be stopped. With "cancelled at work": of one that was begun,
     where that is another matter. Override."""
+    queues: ClassVar[bool] = False
+    """Whether it says of a task that waits for its turn that it does. Override."""
     told_usd: ClassVar[float | None] = None
     """What it says that a picture costs; None where it says nothing, so that the table's price is what is known.
     Override."""

@@ -129,6 +129,7 @@ class ComfyUI(Emulator):
     provider = "comfyui"
     model = "comfyui:flux1-depth-dev"
     own_pictures = True
+    queues = True
     costs: ClassVar = {"failed": "no", "cancelled": "no"}
     told_usd = 0.0
     refusals: ClassVar = {

@@ -75,6 +75,7 @@ class Fal(Emulator):
     model = "fal:flux-control-lora-depth"
     key_header = "Authorization"
     key_prefix = "Key "
+    queues = True
     costs: ClassVar = {"moderated": "unknown", "failed": "no", "cancelled": "no", "cancelled at work": "unknown"}
     told_usd = 0.04
     refusals: ClassVar = {

@@ -69,6 +69,7 @@ class Replicate(Emulator):
     model = "replicate:flux-depth-pro"
     key_header = "Authorization"
     key_prefix = "Bearer "
+    queues = True
     costs: ClassVar = {"moderated": "no", "failed": "unknown", "cancelled": "unknown"}
     refusals: ClassVar = {
         "no key": Refusal(problem(401, "Unauthenticated", "You did not pass an authentication token"), "preferences"),

@@ -54,6 +54,7 @@ class Router(Emulator):
     provider = "comfyrouter"
     model = "comfyrouter:flux-pro-1.0-depth"
     key_header = "X-API-Key"
+    queues = True
     costs: ClassVar = {"moderated": "no", "failed": "unknown", "cancelled": "unknown"}
     told_usd = 0.05
     """10.55 credits, at 211 for a dollar."""
