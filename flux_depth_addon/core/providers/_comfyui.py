@@ -17,7 +17,7 @@ from ..errors import FluxDepthError
 from ..models import Model
 from ..workflow import FILES, Workflow, classes, folder_of, model_files
 from . import Answer, Event
-from .reading import check_probe, number_in, object_in, one_line, text_in
+from ._reading import check_probe, number_in, object_in, one_line, text_in
 
 __all__ = ["check_server", "ended_badly", "event_in", "refused"]
 

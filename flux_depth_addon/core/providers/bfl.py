@@ -15,7 +15,7 @@ from ..errors import FluxDepthError
 from ..models import Model
 from ..request import Request
 from . import Accepted, Answer, Call, Missing, Pending, Pictures, Protocol, Ready, Result, Task
-from .reading import (
+from ._reading import (
     because,
     check_probe,
     number_in,

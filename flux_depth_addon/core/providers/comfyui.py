@@ -36,7 +36,7 @@ from . import (
     Task,
 )
 from ._comfyui import check_server, ended_badly, event_in, refused
-from .reading import object_in, refusal, seed_in, text_in, unusable
+from ._reading import object_in, refusal, seed_in, text_in, unusable
 
 __all__ = ["PROTOCOL"]
 

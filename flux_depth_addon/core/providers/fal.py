@@ -15,7 +15,7 @@ from ..errors import Cost, FluxDepthError
 from ..models import Model
 from ..request import Request
 from . import Accepted, Answer, Call, Cancelled, Elsewhere, Missing, Pending, Pictures, Protocol, Ready, Result, Task
-from .reading import (
+from ._reading import (
     as_data_uri,
     because,
     check_probe,

@@ -18,7 +18,7 @@ from ..errors import FailedThereError, FluxDepthError
 from ..models import Model
 from ..request import Request
 from . import Accepted, Answer, Call, Cancelled, Missing, Pending, Pictures, Protocol, Ready, Result, Task
-from .reading import as_data_uri, because, check_probe, number_in, object_in, refusal, set_only, text_in, unusable
+from ._reading import as_data_uri, because, check_probe, number_in, object_in, refusal, set_only, text_in, unusable
 
 __all__ = ["PROTOCOL"]
 

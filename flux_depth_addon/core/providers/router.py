@@ -16,7 +16,7 @@ from ..errors import FailedThereError, FluxDepthError, TryLaterError
 from ..models import Model
 from ..request import Request
 from . import Accepted, Answer, Call, Cancelled, Elsewhere, Missing, Pending, Pictures, Protocol, Ready, Result, Task
-from .reading import because, check_probe, object_in, refusal, seed_in, set_only, text_in, unusable, wait_of
+from ._reading import because, check_probe, object_in, refusal, seed_in, set_only, text_in, unusable, wait_of
 
 __all__ = ["PROTOCOL"]
 
