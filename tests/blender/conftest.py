@@ -38,6 +38,13 @@ _install()
 _enable()
 
 
+@pytest.fixture(autouse=True)
+def enabled():
+    """At the beginning of each test: one that opened the factory's settings left the extension disabled."""
+    if not hasattr(bpy.types.Scene, "flux_depth"):
+        _enable()
+
+
 @pytest.fixture(scope="session")
 def extension():
     """The extension's root module."""
