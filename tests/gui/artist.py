@@ -105,7 +105,7 @@ class Artist:
             caller.shutdown(socket.SHUT_WR)
             return b"".join(iter(lambda: caller.recv(1 << 16), b""))
 
-    def wait_until(self, expression: str, seconds: float = 15) -> Any:
+    def wait_until(self, expression: str, seconds: float = 30) -> Any:
         """The expression's value once it is true in Blender; raises AssertionError when it stays false."""
         until = time.monotonic() + seconds
         while not (value := self.python(expression)):
@@ -182,7 +182,7 @@ class Artist:
         """Until the list has exactly these, newest first."""
         self.wait_until(f"{STEPS} == {list(steps)!r}", seconds)
 
-    def is_told(self, words: str, seconds: float = 10) -> str:
+    def is_told(self, words: str, seconds: float = 30) -> str:
         """The sentence with these words, once Blender has told it; raises AssertionError where it does not."""
         until, told = time.monotonic() + seconds, list[str]()
         while time.monotonic() < until:
@@ -214,7 +214,7 @@ class Artist:
         """Do what opens or closes a menu or a question, and wait until that is seen: keys went elsewhere before."""
         before = self.screen.picture()
         act()
-        self.wait_for_picture(lambda: pixels_changed(before, self.screen.picture()) > A_QUESTION, seconds=15)
+        self.wait_for_picture(lambda: pixels_changed(before, self.screen.picture()) > A_QUESTION)
 
     def hover(self, what: str, *, editor: str = "VIEW_3D", region: str = "UI", **arguments: Any) -> Place:
         """Move the mouse onto that button; where it is. Raises AssertionError where there is none."""
@@ -387,7 +387,7 @@ class Artist:
         titles = self.python(f"panels_of({editor!r}, {TAB!r})")
         self.wait_for_picture(lambda: len(self._headers(editor)) == len(titles))
 
-    def wait_for_picture(self, shows: Callable[[], bool], seconds: float = 5) -> None:
+    def wait_for_picture(self, shows: Callable[[], bool], seconds: float = 20) -> None:
         """Until the screen shows it; raises AssertionError when it does not."""
         until = time.monotonic() + seconds
         while not shows():
