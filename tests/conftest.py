@@ -61,9 +61,8 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
     """How many processes a folder is run by; named files run in one, where one can stop in them."""
     folders = {path.name for path in map(Path, config.args) if path.is_dir()}
     processors = os.cpu_count() or 1
-    if "gui" in folders:
-        return min(processors, 4)  # each has a Blender and a screen of its own, which keep a processor busy
-    return processors + 1 if folders - {"farm"} else 0  # most tests wait; the workers of a farm are processes already
+    # Most tests wait. A Blender with a window keeps a processor busy; the workers of a farm are processes already.
+    return processors + 1 if folders - {"gui", "farm"} else 0
 
 
 @pytest.fixture(scope="session")

@@ -12,6 +12,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -108,10 +109,12 @@ class Artist:
     def wait_until(self, expression: str, seconds: float = 30) -> Any:
         """The expression's value once it is true in Blender; raises AssertionError when it stays false."""
         until = time.monotonic() + seconds
-        while not (value := self.python(expression)):
-            assert time.monotonic() < until, f"after {seconds} s still not: {expression}\n{self.python(STATE)}"
+        while time.monotonic() < until:
+            with suppress(AssertionError):  # what it looks at is not there yet
+                if value := self.python(expression):
+                    return value
             time.sleep(0.05)
-        return value
+        raise AssertionError(f"after {seconds} s still not: {expression}\n{self.python(STATE)}")
 
     # Files.
 
